@@ -1,0 +1,6 @@
+//! The Optimil network, its configuration, the model bundle and prediction.
+//!
+//! Shared by the native trainer and the browser explorer. It reads no file, no network and no clock:
+//! bytes come in, numbers go out.
+
+pub mod schema;
