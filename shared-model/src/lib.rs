@@ -3,4 +3,6 @@
 //! Shared by the native trainer and the browser explorer. It reads no file, no network and no clock:
 //! bytes come in, numbers go out.
 
+pub mod bags;
 pub mod schema;
+pub mod state_dict;

@@ -1,0 +1,1 @@
+//! The `optimil` trainer: tables in, one model bundle out.
