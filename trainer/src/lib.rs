@@ -1,1 +1,3 @@
 //! The `optimil` trainer: tables in, one model bundle out.
+
+pub mod serve;
