@@ -1,1 +1,5 @@
 //! The `optimil` trainer: tables in, one model bundle out.
+
+pub mod atomic_file;
+pub mod attention_table;
+pub mod data;
