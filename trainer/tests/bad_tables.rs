@@ -2,13 +2,14 @@
 
 mod tables;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use parquet::{
-    basic::{LogicalType, TimeUnit, Type as Physical},
+    basic::{LogicalType, Repetition, TimeUnit, Type as Physical},
     data_type::{
         BoolType, ByteArrayType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type, Int64Type,
     },
+    schema::types::Type,
 };
 use proptest::prelude::*;
 use tables::{Small, field, gzip, parquet, parquet_of_csv, says, write_column};
@@ -434,8 +435,35 @@ fn a_parquet_column_that_holds_no_numbers_is_refused_by_type() {
     };
     small.write("feat2d.csv", write(LogicalType::timestamp(true, TimeUnit::MILLIS)));
     small.refused(&["feat2d.csv", "\"when\"", "Timestamp", "store it as numbers"]);
-    small.write("feat2d.csv", write(LogicalType::decimal(2, 9)));
-    small.refused(&["feat2d.csv", "\"when\"", "Decimal"]);
+    small.write("feat2d.csv", write(LogicalType::time(true, TimeUnit::MICROS)));
+    small.refused(&["feat2d.csv", "\"when\"", "Time"]);
+}
+
+#[test]
+fn a_nested_parquet_column_is_refused_unless_it_is_ignored() {
+    let mut small = Small::new();
+    let pair = Type::group_type_builder("pair")
+        .with_repetition(Repetition::REQUIRED)
+        .with_fields(vec![field("x", Physical::INT64, None)])
+        .build();
+    let columns = vec![
+        field("ID", Physical::BYTE_ARRAY, None),
+        Arc::new(pair.expect("type")),
+        field("a", Physical::INT64, None),
+    ];
+    small.write(
+        "feat2d.csv",
+        parquet(columns, |writer| {
+            let mut group = writer.next_row_group().expect("group");
+            write_column::<ByteArrayType>(&mut group, ["A", "B"].map(|id| Some(id.into())).into_iter());
+            write_column::<Int64Type>(&mut group, [Some(1), Some(2)].into_iter());
+            write_column::<Int64Type>(&mut group, [Some(3), Some(4)].into_iter());
+            group.close().expect("closed");
+        }),
+    );
+    small.refused(&["feat2d.csv", "\"pair\"", "nested"]);
+    small.schema.columns.ignored_2d.push("pair".into());
+    assert_eq!(small.sound().bags().x2d().data(), [3.0, 4.0]);
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use super::{
     table::{EachCell, EachRow, Format, Place, Row, unreadable},
 };
 
-type Reader = csv::Reader<QuoteCounter<Box<dyn Read>>>;
+type Reader = csv::Reader<Lines<Box<dyn Read>>>;
 
 /// The column names.
 pub(super) fn columns(path: &Path, format: Format) -> Result<Vec<String>, DataError> {
@@ -101,7 +101,12 @@ fn records(
     let mut record = ByteRecord::new();
     let mut rows = 0;
     while reader.read_byte_record(&mut record).map_err(|error| failure(path, format, error))? {
-        let line = record.position().map_or(0, csv::Position::line);
+        // The reader stands on the line behind the record; blank lines before it are counted already.
+        let line = reader.position().line().saturating_sub(1 + count(record.as_slice(), b'\n') as u64);
+        if record.len() != names.len() {
+            let (found, expected) = (record.len(), names.len());
+            return Err(DataError::Ragged { path: path.into(), line, found, expected });
+        }
         each(Row { index: rows, place: Place::Line(line) }, &record)?;
         rows += 1;
     }
@@ -117,39 +122,86 @@ fn open(path: &Path, format: Format) -> Result<Reader, DataError> {
         Format::GzippedCsv => Box::new(MultiGzDecoder::new(file)),
         _ => Box::new(file),
     };
-    Ok(csv::ReaderBuilder::new()
-        .buffer_capacity(1 << 16)
-        .from_reader(QuoteCounter { inner: bytes, quotes: 0 }))
+    let lines = Lines { inner: bytes, quotes: 0, last: b'\n' };
+    Ok(csv::ReaderBuilder::new().flexible(true).buffer_capacity(1 << 16).from_reader(lines))
 }
 
 fn failure(path: &Path, format: Format, error: csv::Error) -> DataError {
     let path = path.to_owned();
     match error.into_kind() {
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => DataError::Ragged {
-            path,
-            line: pos.map_or(0, |position| position.line()),
-            found: len,
-            expected: expected_len,
-        },
         csv::ErrorKind::Io(error) if format == Format::GzippedCsv => {
             DataError::DamagedGzip { path, reason: error.to_string() }
         }
         csv::ErrorKind::Io(error) => unreadable(&path, &error),
+        // Lengths are checked here, and bytes are read, so that no other kind can occur.
         other => DataError::Unreadable { path, reason: format!("{other:?}") },
     }
 }
 
-/// Counts quotation marks. The CSV reader takes a quoted field that is never closed up to the end of the file
-/// for a field; in a sound table the marks come in pairs.
-struct QuoteCounter<R> {
+/// Text with every line ended by one line feed, so that lines can be counted, and its quotation marks counted.
+///
+/// The CSV reader takes a quoted field that is never closed, up to the end of the file, for a field; in a sound
+/// table the marks come in pairs.
+struct Lines<R> {
     inner: R,
     quotes: usize,
+    last: u8,
 }
 
-impl<R: Read> Read for QuoteCounter<R> {
+impl<R: Read> Read for Lines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.quotes += buffer[..read].iter().filter(|&&byte| byte == b'"').count();
-        Ok(read)
+        loop {
+            let read = self.inner.read(buffer)?;
+            if read == 0 {
+                if self.last == b'\n' || buffer.is_empty() {
+                    return Ok(0);
+                }
+                (self.last, buffer[0]) = (b'\n', b'\n');
+                return Ok(1);
+            }
+            let kept = without_carriage_returns(&mut buffer[..read]);
+            if let Some(&last) = buffer[..kept].last() {
+                self.quotes += count(&buffer[..kept], b'"');
+                self.last = last;
+                return Ok(kept);
+            }
+        }
+    }
+}
+
+/// Moves all bytes but carriage returns to the front; returns their number.
+fn without_carriage_returns(bytes: &mut [u8]) -> usize {
+    let Some(mut kept) = bytes.iter().position(|&byte| byte == b'\r') else { return bytes.len() };
+    let first = kept;
+    for index in first..bytes.len() {
+        if bytes[index] != b'\r' {
+            bytes[kept] = bytes[index];
+            kept += 1;
+        }
+    }
+    kept
+}
+
+fn count(bytes: &[u8], wanted: u8) -> usize {
+    bytes.iter().filter(|&&byte| byte == wanted).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8]) -> (Vec<u8>, usize) {
+        let mut lines = Lines { inner: text, quotes: 0, last: b'\n' };
+        let mut bytes = Vec::new();
+        lines.read_to_end(&mut bytes).expect("read");
+        (bytes, lines.quotes)
+    }
+
+    #[test]
+    fn every_line_ends_with_one_line_feed() {
+        assert_eq!(lines(b"a\r\nb\"\r\n\r\n\"c"), (b"a\nb\"\n\n\"c\n".to_vec(), 2));
+        assert_eq!(lines(b"a\n"), (b"a\n".to_vec(), 0));
+        assert_eq!(lines(b"\r\r"), (Vec::new(), 0));
+        assert_eq!(lines(b""), (Vec::new(), 0));
     }
 }

@@ -7,7 +7,7 @@ use shared_model::{
 
 use super::{
     error::{DataError, first_few},
-    labels::{LabelTable, Molecule},
+    labels::{LabelTable, Molecule, Target},
 };
 
 /// M molecules that each have an instance, in the order of the label table; made by [`load`](super::load).
@@ -40,7 +40,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    fn of(rows: &[&[(Option<f32>, f32)]], outputs: usize) -> Self {
+    fn of(rows: &[&[Target]], outputs: usize) -> Self {
         let cells = || rows.iter().copied().flatten();
         Self {
             values: matrix(rows.len(), outputs, cells().map(|(value, _)| value.unwrap_or(0.0))),
@@ -125,7 +125,7 @@ impl Dataset {
             }
         }
         let tasks = || molecules.iter().flat_map(|molecule| &molecule.tasks);
-        let targets = |part: fn(&Molecule) -> &[(Option<f32>, f32)], outputs| {
+        let targets = |part: fn(&Molecule) -> &[Target], outputs| {
             Targets::of(&molecules.iter().map(part).collect::<Vec<_>>(), outputs)
         };
         Self {

@@ -112,9 +112,9 @@ pub enum DataError {
         /// Line of the row; the header is line 1.
         line: u64,
         /// Fields in the row.
-        found: u64,
+        found: usize,
         /// Fields in the header.
-        expected: u64,
+        expected: usize,
     },
     /// An odd number of quotation marks: one field swallowed the lines behind it.
     #[error("{path} has an odd number of quotation marks (\"): close the quoted field that is left open", path = path.display())]

@@ -20,6 +20,9 @@ pub(super) struct LabelTable {
     pub absent_columns: Vec<String>,
 }
 
+/// Target of an auxiliary output, if there is one, and its weight.
+pub(super) type Target = (Option<f32>, f32);
+
 /// One row of the label table.
 pub(super) struct Molecule {
     pub id: String,
@@ -28,10 +31,10 @@ pub(super) struct Molecule {
     pub fold: Option<u32>,
     /// Label and weight of each task.
     pub tasks: Vec<(bool, f32)>,
-    /// Target, if there is one, and weight of each output of the absorbance group.
-    pub absorbance: Vec<(Option<f32>, f32)>,
-    /// The same for the fluorescence group.
-    pub fluorescence: Vec<(Option<f32>, f32)>,
+    /// Outputs of the absorbance group.
+    pub absorbance: Vec<Target>,
+    /// Outputs of the fluorescence group.
+    pub fluorescence: Vec<Target>,
 }
 
 /// Positions of an output's value and weight among the cells that are read, where the table has them.
@@ -91,7 +94,7 @@ pub(super) fn read(
         if !splits.contain(split.as_deref()) {
             return Ok(());
         }
-        let auxiliary = |outputs: &[Output]| -> Result<Vec<(Option<f32>, f32)>, DataError> {
+        let auxiliary = |outputs: &[Output]| -> Result<Vec<Target>, DataError> {
             outputs.iter().map(|&output| Ok((at.finite(output.value)?, at.weight(output.weight)?))).collect()
         };
         molecules.push(Molecule {

@@ -1,6 +1,10 @@
 //! Parquet tables: flat columns of numbers, booleans or text, read in batches of one column at a time.
 
-use std::{fs::File, path::Path};
+use std::{
+    fs::File,
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+};
 
 use parquet::{
     basic::{ConvertedType, LogicalType, Type as Physical},
@@ -38,7 +42,7 @@ pub(super) fn text_rows(
     let leaves = leaves(&reader, path, names, columns)?;
     let mut first = 0;
     for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(|error| damaged(path, &error))?;
+        let group = guarded(path, || reader.get_row_group(group))?;
         let mut chunks = Vec::with_capacity(leaves.len());
         for &leaf in &leaves {
             chunks.push(Chunk::new(path, &*group, leaf)?);
@@ -78,7 +82,7 @@ pub(super) fn numbers(
     let leaves = leaves(&reader, path, names, columns)?;
     let mut first = 0;
     for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(|error| damaged(path, &error))?;
+        let group = guarded(path, || reader.get_row_group(group))?;
         let rows = row_count(path, group.metadata().num_rows())?;
         for (position, &leaf) in leaves.iter().enumerate() {
             let mut chunk = Chunk::new(path, &*group, leaf)?;
@@ -150,7 +154,7 @@ impl<'a> Chunk<'a> {
         leaf: usize,
     ) -> Result<Self, DataError> {
         let column = group.metadata().schema_descr().column(leaf);
-        let reader = group.get_column_reader(leaf).map_err(|error| damaged(path, &error))?;
+        let reader = guarded(path, || group.get_column_reader(leaf))?;
         Ok(Self { path, reader, nullable: column.max_def_level() > 0, unsigned: is_unsigned(&column) })
     }
 
@@ -213,9 +217,8 @@ fn decode<T: DataType>(
     let mut done = 0;
     while done < rows {
         let (mut levels, mut values) = (Vec::new(), Vec::new());
-        let (read, ..) = reader
-            .read_records(rows - done, Some(&mut levels), None, &mut values)
-            .map_err(|error| damaged(path, &error))?;
+        let (read, ..) =
+            guarded(path, || reader.read_records(rows - done, Some(&mut levels), None, &mut values))?;
         if read == 0 {
             return Err(too_short(path));
         }
@@ -245,7 +248,7 @@ fn half(bits: u16) -> f32 {
 
 fn open(path: &Path) -> Result<Reader, DataError> {
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    SerializedFileReader::new(file).map_err(|error| damaged(path, &error))
+    guarded(path, || SerializedFileReader::new(file))
 }
 
 /// Names of the top-level columns, each with its leaf if it is flat.
@@ -354,8 +357,18 @@ fn utf8<'a>(bytes: &'a [u8], path: &Path, row: Row, column: &str) -> Result<&'a 
     })
 }
 
-fn damaged(path: &Path, error: &ParquetError) -> DataError {
-    DataError::DamagedParquet { path: path.into(), reason: error.to_string() }
+/// Runs one step of the decoder, which panics on some damaged files where it should return an error. Whatever the
+/// step was working on is dropped with the error.
+fn guarded<T>(path: &Path, step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, DataError> {
+    let damaged = |reason: String| DataError::DamagedParquet { path: path.into(), reason };
+    match panic::catch_unwind(AssertUnwindSafe(step)) {
+        Ok(result) => result.map_err(|error| damaged(one_line(&error.to_string()))),
+        Err(_) => Err(damaged("its decoder gave up".into())),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn too_short(path: &Path) -> DataError {
