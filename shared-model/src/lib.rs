@@ -4,5 +4,9 @@
 //! bytes come in, numbers go out.
 
 pub mod bags;
+pub mod bundle;
+pub mod config;
+pub mod network;
+pub mod predict;
 pub mod schema;
 pub mod state_dict;

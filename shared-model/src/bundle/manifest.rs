@@ -1,0 +1,162 @@
+//! What `manifest.json` and `molecules.json` say.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::ModelConfig;
+use crate::schema::TaskSchema;
+
+/// Version of the bundle format. A reader accepts every minor version of its own major version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormatVersion {
+    /// Raised when older readers must not read the bundle.
+    pub major: u32,
+    /// Raised when something is added that older readers may ignore.
+    pub minor: u32,
+}
+
+impl FormatVersion {
+    /// What this version writes.
+    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+}
+
+/// What a bundle holds and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the bundle format.
+    pub format_version: FormatVersion,
+    /// Name and version of the program that wrote the bundle.
+    pub producer: String,
+    /// When it was written: UTC, RFC 3339.
+    pub created: String,
+    /// Tasks and auxiliary outputs, in the order of the network's outputs.
+    pub schema: TaskSchema,
+    /// Configuration of the network.
+    pub model: ModelConfig,
+    /// Names of the 2D features, in order.
+    pub features_2d: Vec<String>,
+    /// Names of the 3D features, in order.
+    pub features_3d: Vec<String>,
+    /// Standardisers of the absorbance targets, one an output; empty where unknown.
+    #[serde(default)]
+    pub absorbance_standardisers: Vec<Standardiser>,
+    /// Standardisers of the fluorescence targets, one an output; empty where unknown.
+    #[serde(default)]
+    pub fluorescence_standardisers: Vec<Standardiser>,
+    /// Label bitmasks (bit t = task t) of the bitmask groups; the last group, `other`, has no entry.
+    #[serde(default)]
+    pub bitmask_groups: Vec<u32>,
+    /// Probability from which a task counts as positive, one a task, where thresholds were chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Vec<f64>>,
+    /// How the model was trained, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingSummary>,
+    /// The parameters of the run as they were given, or the hyper-parameters of an imported checkpoint.
+    #[serde(default)]
+    pub parameters: serde_json::Value,
+    /// Licence and citation of the training data, where they were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_source: Option<DataSource>,
+    /// Every other member of the bundle, by name.
+    pub members: BTreeMap<String, Member>,
+}
+
+/// Size and hash of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Bytes, uncompressed.
+    pub size: u64,
+    /// SHA-256 of the uncompressed bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Mean and standard deviation of a regression target: original = standardised · std + mean.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Standardiser {
+    /// Mean.
+    pub mean: f32,
+    /// Population standard deviation, or 1 for a constant target.
+    pub std: f32,
+}
+
+/// How a model was trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingSummary {
+    /// SHA-256 of the data set as read.
+    pub data_sha256: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Device that the training ran on.
+    pub device: String,
+    /// Epochs run.
+    pub epochs: usize,
+    /// Epoch (counted from 1) whose weights these are.
+    pub best_epoch: usize,
+    /// Molecules trained on.
+    pub train_molecules: usize,
+    /// Name of the split that chose the epoch and that the metrics are of.
+    pub validation_split: String,
+    /// Molecules in that split.
+    pub validation_molecules: usize,
+    /// Mean average precision of the tasks.
+    pub macro_average_precision: f64,
+    /// Mean ROC AUC of the tasks.
+    pub macro_roc_auc: f64,
+    /// Metrics of each task.
+    pub tasks: Vec<TaskMetrics>,
+}
+
+/// Metrics of one task on the validation split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskMetrics {
+    /// Name of the task.
+    pub task: String,
+    /// Positive molecules.
+    pub positives: usize,
+    /// Average precision; a model without skill has the prevalence of positives.
+    pub average_precision: f64,
+    /// Its 95 % bootstrap interval.
+    pub average_precision_interval: Interval,
+    /// Area under the ROC curve.
+    pub roc_auc: f64,
+    /// Its 95 % bootstrap interval.
+    pub roc_auc_interval: Interval,
+}
+
+/// A confidence interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Where the training data come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSource {
+    /// Licence of the data.
+    pub licence: String,
+    /// How to cite them.
+    pub citation: String,
+}
+
+/// A molecule that travels with the model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Molecule {
+    /// Identifier in the tables.
+    pub id: String,
+    /// Structure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smiles: Option<String>,
+    /// Split of the molecule in the label table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// Labels, 0 or 1 for each task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<u8>>,
+    /// Conformer identifiers, in the order of the instances.
+    pub conformers: Vec<String>,
+}

@@ -1,0 +1,184 @@
+//! Input tables, and the [`Dataset`] that is made of them.
+//!
+//! Label, 2D and 3D feature tables, CSV, CSV.gz or Parquet, are read in two passes: the first reads keys only and
+//! decides which row becomes which molecule or instance, the second writes every feature straight into the
+//! matrices that training uses. The instance matrix is never held twice.
+//!
+//! ```no_run
+//! use shared_model::schema::TaskSchema;
+//! use trainer::data::{self, Labels, Splits, Tables, TargetScales};
+//!
+//! let tables = Tables {
+//!     labels: "labels.csv".into(),
+//!     feat2d: Some("feat2d.csv.gz".into()),
+//!     feat3d: "feat3d.parquet".into(),
+//!     feat3d_qm: None,
+//! };
+//! let dataset = data::load(&tables, &TaskSchema::euos25(), &Splits::named(["train"]), Labels::Required)?;
+//! let fold = dataset.fold(0)?;
+//! let scales = TargetScales::fit(&dataset, &fold.train);
+//! # Ok::<(), data::DataError>(())
+//! ```
+
+mod cell;
+mod csv_table;
+mod dataset;
+mod digest;
+mod error;
+mod features;
+mod folds;
+mod labels;
+mod layout;
+mod parquet_table;
+mod schema_file;
+mod standardise;
+mod table;
+
+use std::path::PathBuf;
+
+use shared_model::{
+    bags::{Bags, Matrix},
+    schema::TaskSchema,
+};
+
+pub use dataset::{Dataset, Report, Targets};
+pub use error::DataError;
+pub use folds::{Fold, TRAIN_SPLIT};
+pub use schema_file::read_schema;
+pub use standardise::{Standardiser, TargetScales};
+pub use table::Place;
+
+use self::{error::first_few, features::Features, table::Table};
+
+/// Paths of the input tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// Labels, one row a molecule.
+    pub labels: PathBuf,
+    /// 2D features, one row a molecule; none: the molecules have no features of their own (F2 = 0).
+    pub feat2d: Option<PathBuf>,
+    /// 3D geometry features, one row a conformer.
+    pub feat3d: PathBuf,
+    /// 3D quantum features, one row a conformer.
+    pub feat3d_qm: Option<PathBuf>,
+}
+
+/// Which molecules of the label table are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Splits {
+    /// All, whatever their split; the label table needs no split column.
+    All,
+    /// Those of the named splits, each of which must have a molecule. A molecule with an empty split is in none.
+    Named(Vec<String>),
+}
+
+impl Splits {
+    /// The molecules of the named splits.
+    pub fn named<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self::Named(names.into_iter().map(Into::into).collect())
+    }
+
+    fn contain(&self, split: Option<&str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.iter().any(|name| split == Some(name)),
+        }
+    }
+}
+
+/// Whether every task of the schema must have its column in the label table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Labels {
+    /// A task without a column is an error: for training.
+    Required,
+    /// A task without a column has negative labels only, and stands in [`Report::absent_columns`]: for prediction.
+    Optional,
+}
+
+/// Reads the molecules of the wanted splits from the tables.
+///
+/// Molecules without an instance are left out and reported. Auxiliary and weight columns may be missing from the
+/// label table: the targets are masked out, the weights are 1, and the report names the columns.
+///
+/// # Errors
+/// The first thing that is wrong with a table, by file, row and column.
+pub fn load(
+    tables: &Tables,
+    schema: &TaskSchema,
+    splits: &Splits,
+    labels: Labels,
+) -> Result<Dataset, DataError> {
+    schema.validate()?;
+    if matches!(splits, Splits::Named(names) if names.is_empty()) {
+        return Err(DataError::NoSplitNamed);
+    }
+    let columns = &schema.columns;
+    let label_table = Table::open(&tables.labels)?;
+    let feat2d = tables.feat2d.as_deref().map(Table::open).transpose()?;
+    let geometry = Table::open(&tables.feat3d)?;
+    let quantum = tables.feat3d_qm.as_deref().map(Table::open).transpose()?;
+
+    let conformer_keys = [columns.id.as_str(), columns.conformer.as_str()];
+    let features_2d = match &feat2d {
+        Some(table) => Some((table, Features::of(table, schema, &conformer_keys[..1], &columns.ignored_2d)?)),
+        None => None,
+    };
+    let geometry_features = Features::of(&geometry, schema, &conformer_keys, &columns.ignored_3d)?;
+    let quantum_features = match &quantum {
+        Some(table) => Some(Features::of(table, schema, &conformer_keys, &columns.ignored_qm)?),
+        None => None,
+    };
+    let mut names_3d = geometry_features.names.clone();
+    if let (Some(table), Some(features)) = (&quantum, &quantum_features) {
+        if let Some(column) = features.names.iter().find(|&name| names_3d.contains(name)) {
+            return Err(DataError::FeatureInBothTables {
+                column: column.clone(),
+                geometry: geometry.path().into(),
+                quantum: table.path().into(),
+            });
+        }
+        names_3d.extend_from_slice(&features.names);
+    }
+
+    let labels = labels::read(&label_table, schema, splits, labels)?;
+    let layout = layout::join(&labels.index, columns, &geometry, quantum.as_ref())?;
+    let ids: Vec<&str> = labels.molecules.iter().map(|molecule| molecule.id.as_str()).collect();
+    let rows_2d = match &features_2d {
+        Some((table, _)) => {
+            Some(features::molecule_rows(table, &columns.id, &labels.index, &layout.kept, &ids)?)
+        }
+        None => None,
+    };
+    if layout.kept.is_empty() {
+        let paths = [Some(geometry.path()), quantum.as_ref().map(Table::path)];
+        let paths: Vec<String> = paths.iter().flatten().map(|path| path.display().to_string()).collect();
+        return Err(DataError::NoInstances {
+            molecules: ids.len(),
+            examples: first_few(&ids),
+            tables: paths.join(" joined with "),
+        });
+    }
+
+    let names_2d = features_2d.as_ref().map_or_else(Vec::new, |(_, features)| features.names.clone());
+    let mut x2d = zeros(layout.kept.len(), names_2d.len())?;
+    if let (Some((table, features)), Some(rows)) = (&features_2d, &rows_2d) {
+        features::fill(&mut x2d, 0, table, features, rows)?;
+    }
+    let mut x3d = zeros(layout.conformers.len(), names_3d.len())?;
+    features::fill(&mut x3d, 0, &geometry, &geometry_features, &layout.geometry)?;
+    if let (Some(table), Some(features), Some(rows)) = (&quantum, &quantum_features, &layout.quantum) {
+        features::fill(&mut x3d, geometry_features.names.len(), table, features, rows)?;
+    }
+    let bags =
+        Bags::new(x2d, x3d, layout.offsets).expect("the layout gives every kept molecule its instances");
+    Ok(Dataset::assemble(schema.clone(), labels, &layout.kept, bags, layout.conformers, names_2d, names_3d))
+}
+
+fn zeros(rows: usize, columns: usize) -> Result<Matrix, DataError> {
+    let too_large = || DataError::TooLarge { rows, columns };
+    let cells = rows.checked_mul(columns).ok_or_else(too_large)?;
+    let mut data = Vec::new();
+    data.try_reserve_exact(cells).map_err(|_| too_large())?;
+    data.resize(cells, 0.0);
+    Ok(Matrix::new(rows, columns, data).expect("as many zeros as cells"))
+}
