@@ -1,1 +1,4 @@
 //! The `optimil` trainer: tables in, one model bundle out.
+
+pub mod labels;
+pub mod metrics;
