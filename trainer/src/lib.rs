@@ -2,3 +2,4 @@
 
 pub mod labels;
 pub mod metrics;
+pub mod weighting;
