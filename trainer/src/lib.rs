@@ -2,4 +2,5 @@
 
 pub mod labels;
 pub mod metrics;
+pub mod sampling;
 pub mod weighting;
