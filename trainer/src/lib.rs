@@ -1,5 +1,6 @@
 //! The `optimil` trainer: tables in, one model bundle out.
 
+pub mod checkpoint;
 pub mod labels;
 pub mod metrics;
 pub mod sampling;
