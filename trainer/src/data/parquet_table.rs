@@ -200,7 +200,7 @@ impl<'a> Chunk<'a> {
                 })
             }
             // `leaves` admits no column of this type.
-            ColumnReader::Int96ColumnReader(_) => Ok(()),
+            ColumnReader::Int96ColumnReader(_) => Err(too_short(path)),
         }
     }
 }
@@ -353,7 +353,7 @@ fn utf8<'a>(bytes: &'a [u8], path: &Path, row: Row, column: &str) -> Result<&'a 
     std::str::from_utf8(bytes).map_err(|_| DataError::NotUtf8 {
         path: path.into(),
         place: row.place,
-        column: format!("\"{column}\""),
+        column: format!("{column:?}"),
     })
 }
 
