@@ -95,7 +95,7 @@ impl StateDict {
         let file = SafeTensors::deserialize(bytes)?;
         let mut state = Self::default();
         for (name, view) in file.iter() {
-            let data = to_f32(&view).ok_or_else(|| StateDictError::ElementType {
+            let data = decode_f32(view.dtype(), view.data()).ok_or_else(|| StateDictError::ElementType {
                 name: name.to_owned(),
                 found: format!("{:?}", view.dtype()),
             })?;
@@ -125,13 +125,12 @@ impl FromIterator<(String, HostTensor)> for StateDict {
     }
 }
 
-/// The values of a safetensors view as float32, or `None` for a type that is not a number.
-fn to_f32(view: &TensorView) -> Option<Vec<f32>> {
+/// Little-endian values of any numeric element type as float32, or `None` for a type that is not a number.
+pub fn decode_f32(element_type: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     fn decode<const W: usize>(bytes: &[u8], value: impl Fn([u8; W]) -> f32) -> Vec<f32> {
         bytes.as_chunks::<W>().0.iter().map(|&chunk| value(chunk)).collect()
     }
-    let bytes = view.data();
-    Some(match view.dtype() {
+    Some(match element_type {
         Dtype::F32 => decode(bytes, f32::from_le_bytes),
         Dtype::F64 => decode(bytes, |b| f64::from_le_bytes(b) as f32),
         Dtype::BF16 => decode(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),

@@ -153,6 +153,14 @@ fn a_quote_that_is_never_closed_is_refused() {
 }
 
 #[test]
+fn long_and_broken_cells_leave_the_message_one_short_line() {
+    let small = Small::new();
+    small.edit("feat3d.csv", "A,1,0.25", &format!("A,1,\"several\nlines{}\"", "x".repeat(10_000)));
+    let message = small.refused(&["line 3", "\\nlines", "…"]).to_string();
+    assert!(message.len() < 300, "{message}");
+}
+
+#[test]
 fn broken_utf8_is_named_by_line_and_column() {
     let small = Small::new();
     for (name, text, parts) in [

@@ -82,7 +82,7 @@ fn text<'a>(
     std::str::from_utf8(&record[column]).map_err(|_| DataError::NotUtf8 {
         path: path.into(),
         place: row.place,
-        column: format!("\"{}\"", names[column]),
+        column: format!("{:?}", names[column]),
     })
 }
 

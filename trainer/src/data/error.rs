@@ -72,7 +72,7 @@ pub enum DataError {
         position: usize,
     },
     /// Two columns of one name.
-    #[error("{path} has two columns named \"{column}\": keep one of them", path = path.display())]
+    #[error("{path} has two columns named {column:?}: keep one of them", path = path.display())]
     DuplicateColumn {
         /// The file.
         path: PathBuf,
@@ -81,7 +81,7 @@ pub enum DataError {
     },
     /// A column that the schema asks for.
     #[error(
-        "{path} has no column \"{column}\" ({role}); it has {found}: add it, or name the right one in the task schema",
+        "{path} has no column {column:?} ({role}); it has {found}: add it, or name the right one in the task schema",
         path = path.display()
     )]
     MissingColumn {
@@ -95,7 +95,7 @@ pub enum DataError {
         found: String,
     },
     /// A Parquet column of a type that is neither number, boolean nor text.
-    #[error("{path}: the column \"{column}\" has the type {kind}: store it as numbers, booleans or text", path = path.display())]
+    #[error("{path}: the column {column:?} has the type {kind}: store it as numbers, booleans or text", path = path.display())]
     UnsupportedType {
         /// The file.
         path: PathBuf,
@@ -133,7 +133,7 @@ pub enum DataError {
         column: String,
     },
     /// A row without an identifier.
-    #[error("{path}, {place}: the key column \"{column}\" is empty: give the row an identifier or remove it", path = path.display())]
+    #[error("{path}, {place}: the key column {column:?} is empty: give the row an identifier or remove it", path = path.display())]
     MissingKey {
         /// The file.
         path: PathBuf,
@@ -143,7 +143,7 @@ pub enum DataError {
         column: String,
     },
     /// Text where a number must be.
-    #[error("{path}, {place}, column \"{column}\": \"{value}\" is not a number", path = path.display())]
+    #[error("{path}, {place}, column {column:?}: {value:?} is not a number", path = path.display())]
     NotANumber {
         /// The file.
         path: PathBuf,
@@ -155,7 +155,7 @@ pub enum DataError {
         value: String,
     },
     /// A NaN or empty feature.
-    #[error("{path}, {place}, column \"{column}\": the feature is missing or NaN: impute it, or remove the row or column", path = path.display())]
+    #[error("{path}, {place}, column {column:?}: the feature is missing or NaN: impute it, or remove the row or column", path = path.display())]
     MissingFeature {
         /// The file.
         path: PathBuf,
@@ -165,7 +165,7 @@ pub enum DataError {
         column: String,
     },
     /// A number that is infinite, or becomes so as float32.
-    #[error("{path}, {place}, column \"{column}\": {value} is not finite as a 32-bit number", path = path.display())]
+    #[error("{path}, {place}, column {column:?}: {value} is not finite as a 32-bit number", path = path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -177,7 +177,7 @@ pub enum DataError {
         value: f64,
     },
     /// A fold that is not a whole number of at least 0.
-    #[error("{path}, {place}, column \"{column}\": the fold \"{value}\" is not a whole number of at least 0", path = path.display())]
+    #[error("{path}, {place}, column {column:?}: the fold {value:?} is not a whole number of at least 0", path = path.display())]
     BadFold {
         /// The file.
         path: PathBuf,
@@ -189,7 +189,7 @@ pub enum DataError {
         value: String,
     },
     /// Two rows for one molecule.
-    #[error("{path}: the molecule \"{id}\" stands on {first} and again on {second}: keep one row a molecule", path = path.display())]
+    #[error("{path}: the molecule {id:?} stands on {first} and again on {second}: keep one row a molecule", path = path.display())]
     DuplicateId {
         /// The file.
         path: PathBuf,
@@ -229,7 +229,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A label, weight, target or fold that would be read as a feature.
-    #[error("{path}: the label table's column \"{column}\" stands among the features: remove it, or list it among the ignored columns of the task schema", path = path.display())]
+    #[error("{path}: the label table's column {column:?} stands among the features: remove it, or list it among the ignored columns of the task schema", path = path.display())]
     LabelAmongFeatures {
         /// The feature table.
         path: PathBuf,
@@ -237,7 +237,7 @@ pub enum DataError {
         column: String,
     },
     /// One feature name in both 3D tables.
-    #[error("the feature \"{column}\" stands in both {geometry} and {quantum}: rename or remove one", geometry = geometry.display(), quantum = quantum.display())]
+    #[error("the feature {column:?} stands in both {geometry} and {quantum}: rename or remove one", geometry = geometry.display(), quantum = quantum.display())]
     FeatureInBothTables {
         /// The feature.
         column: String,
@@ -269,7 +269,7 @@ pub enum DataError {
         columns: usize,
     },
     /// A split that no molecule belongs to.
-    #[error("no molecule belongs to the split \"{split}\"; there are {known}")]
+    #[error("no molecule belongs to the split {split:?}; there are {known}")]
     UnknownSplit {
         /// The split asked for.
         split: String,
@@ -316,13 +316,23 @@ pub enum DataError {
     Schema(#[from] SchemaError),
 }
 
+/// The content of a cell for a message: what a misplaced quotation mark makes of a table can be long.
+pub(super) fn shortened(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// `"a", "b", "c" and 12 more`, or `none`.
 pub(super) fn first_few<S: AsRef<str>>(names: &[S]) -> String {
     const SHOWN: usize = 5;
     if names.is_empty() {
         return "none".into();
     }
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("\"{}\"", name.as_ref())).collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("{:?}", name.as_ref())).collect();
     match names.len().saturating_sub(SHOWN) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

@@ -6,7 +6,7 @@ use shared_model::{bags::Matrix, schema::TaskSchema};
 
 use super::{
     cell::Cell,
-    error::{DataError, first_few},
+    error::{DataError, first_few, shortened},
     layout::{Destination, Destinations, key},
     table::{Place, Row, Table},
 };
@@ -128,7 +128,7 @@ fn finite(cell: Cell<'_>, path: &Path, row: Row, column: &str) -> Result<f64, Da
         Cell::Number(value) => Err(DataError::NotFinite { path: path(), place, column: column(), value }),
         Cell::Missing => Err(DataError::MissingFeature { path: path(), place, column: column() }),
         Cell::Text(text) => {
-            Err(DataError::NotANumber { path: path(), place, column: column(), value: text.into() })
+            Err(DataError::NotANumber { path: path(), place, column: column(), value: shortened(text) })
         }
     }
 }

@@ -7,7 +7,7 @@ use shared_model::schema::{AuxiliaryOutput, TaskSchema};
 use super::{
     Labels, Splits,
     cell::{Cell, is_missing},
-    error::{DataError, first_few},
+    error::{DataError, first_few, shortened},
     table::{Place, Row, Table},
 };
 
@@ -195,9 +195,12 @@ impl<'a> Cells<'a> {
             Cell::Number(value) => {
                 Err(DataError::NotFinite { path, place, column: self.column(position), value })
             }
-            Cell::Text(text) => {
-                Err(DataError::NotANumber { path, place, column: self.column(position), value: text.into() })
-            }
+            Cell::Text(text) => Err(DataError::NotANumber {
+                path,
+                place,
+                column: self.column(position),
+                value: shortened(text),
+            }),
         }
     }
 
@@ -222,7 +225,7 @@ impl<'a> Cells<'a> {
                 path: self.table.path().into(),
                 place: self.row.place,
                 column: self.column(position),
-                value: text.into(),
+                value: shortened(text),
             }),
         }
     }

@@ -32,6 +32,31 @@ pub(super) struct Layout {
     pub quantum: Option<Destinations>,
 }
 
+/// The conformers of the wanted molecules, numbered as the geometry table brings them up.
+struct Conformers<'a> {
+    /// Position of each wanted molecule.
+    index: &'a HashMap<String, usize>,
+    /// Numbers of the conformers of each molecule.
+    numbers: Vec<HashMap<Box<str>, usize>>,
+    /// Molecule of each conformer.
+    molecules: Vec<usize>,
+}
+
+impl Conformers<'_> {
+    fn number(&self, molecule: usize, conformer: &str) -> Option<usize> {
+        self.numbers[molecule].get(conformer).copied()
+    }
+
+    fn number_or_new(&mut self, molecule: usize, conformer: &str) -> usize {
+        self.number(molecule, conformer).unwrap_or_else(|| {
+            let number = self.molecules.len();
+            self.numbers[molecule].insert(conformer.into(), number);
+            self.molecules.push(molecule);
+            number
+        })
+    }
+}
+
 /// Joins the 3D tables on molecule and conformer for the molecules in `index`.
 pub(super) fn join(
     index: &HashMap<String, usize>,
@@ -39,95 +64,78 @@ pub(super) fn join(
     geometry: &Table,
     quantum: Option<&Table>,
 ) -> Result<Layout, DataError> {
-    // Conformers are numbered as the geometry table brings them up.
-    let mut known: Vec<HashMap<Box<str>, usize>> = vec![HashMap::new(); index.len()];
-    let mut molecule_of: Vec<usize> = Vec::new();
-    let mut ranks: Vec<u32> = Vec::new();
-    let keys = geometry_keys(geometry, columns)?;
-    let mut geometry_rows: Destinations = Vec::new();
-    geometry.text_rows(&keys, &mut |row, cells| {
-        let (id, conformer) =
-            (key(geometry, row, cells[0], &columns.id)?, key(geometry, row, cells[1], &columns.conformer)?);
-        geometry_rows.push(index.get(id).map(|&molecule| {
-            let number = match known[molecule].get(conformer) {
-                Some(&number) => number,
-                None => {
-                    known[molecule].insert(conformer.into(), molecule_of.len());
-                    molecule_of.push(molecule);
-                    ranks.push(0);
-                    molecule_of.len() - 1
-                }
-            };
-            ranks[number] += 1;
-            Destination { row: number, rank: ranks[number] }
-        }));
-        Ok(())
-    })?;
+    let mut conformers =
+        Conformers { index, numbers: vec![HashMap::new(); index.len()], molecules: Vec::new() };
+    // Destinations are conformer numbers at first.
+    let mut geometry = geometry_rows(geometry, columns, &mut conformers)?;
+    let mut quantum = quantum.map(|table| quantum_rows(table, columns, &conformers)).transpose()?;
 
-    let quantum_rows = match quantum {
-        Some(table) => {
-            ranks.fill(0);
-            Some(quantum_rows(table, columns, index, &known, &mut ranks)?)
-        }
-        None => None,
-    };
-
-    // Every conformer that is left has a rank; they move together by molecule.
+    let mut complete = vec![quantum.is_none(); conformers.molecules.len()];
+    for destination in quantum.iter().flatten().flatten() {
+        complete[destination.row] = true;
+    }
     let mut counts = vec![0; index.len()];
-    for (&molecule, _) in molecule_of.iter().zip(&ranks).filter(|&(_, &rank)| rank > 0) {
+    for (&molecule, _) in conformers.molecules.iter().zip(&complete).filter(|&(_, &complete)| complete) {
         counts[molecule] += 1;
     }
+    let (mut kept, mut offsets, mut instances) = (Vec::new(), vec![0], 0);
     let mut next: Vec<usize> = Vec::with_capacity(counts.len());
-    let (mut kept, mut offsets) = (Vec::new(), vec![0]);
-    let mut instances = 0;
     for (molecule, &count) in counts.iter().enumerate() {
         next.push(instances);
+        instances += count;
         if count > 0 {
-            instances += count;
             kept.push(molecule);
             offsets.push(instances);
         }
     }
-    let place = |(&molecule, &rank): (&usize, &u32)| {
-        (rank > 0).then(|| {
-            next[molecule] += 1;
-            next[molecule] - 1
-        })
+
+    let mut take_next = |molecule: usize| {
+        next[molecule] += 1;
+        next[molecule] - 1
     };
-    let instance_of: Vec<Option<usize>> = molecule_of.iter().zip(&ranks).map(place).collect();
-    let mut conformers = vec![String::new(); instances];
-    for (conformer, number) in known.into_iter().flatten() {
-        if let Some(instance) = instance_of[number] {
-            conformers[instance] = conformer.into();
-        }
-    }
-    let settle = |rows: &mut Destinations| {
+    let places = conformers.molecules.iter().zip(&complete);
+    let instance_of: Vec<Option<usize>> =
+        places.map(|(&molecule, &complete)| complete.then(|| take_next(molecule))).collect();
+    for rows in [Some(&mut geometry), quantum.as_mut()].into_iter().flatten() {
         for slot in rows {
             *slot = slot.and_then(|old| Some(Destination { row: instance_of[old.row]?, ..old }));
         }
-    };
-    let (mut geometry_rows, mut quantum_rows) = (geometry_rows, quantum_rows);
-    settle(&mut geometry_rows);
-    quantum_rows.iter_mut().for_each(settle);
-    Ok(Layout { kept, offsets, conformers, geometry: geometry_rows, quantum: quantum_rows })
+    }
+    let mut names = vec![String::new(); instances];
+    for (name, number) in conformers.numbers.into_iter().flatten() {
+        if let Some(instance) = instance_of[number] {
+            names[instance] = name.into();
+        }
+    }
+    Ok(Layout { kept, offsets, conformers: names, geometry, quantum })
 }
 
-fn geometry_keys(table: &Table, columns: &Columns) -> Result<Vec<usize>, DataError> {
-    Ok(vec![
-        table.require(&columns.id, "the identifier of the molecule")?,
-        table.require(&columns.conformer, "the identifier of the conformer")?,
-    ])
+/// Destinations of the geometry rows of wanted molecules, whose conformers are numbered on the way.
+fn geometry_rows(
+    table: &Table,
+    columns: &Columns,
+    conformers: &mut Conformers<'_>,
+) -> Result<Destinations, DataError> {
+    let (mut rows, mut ranks) = (Destinations::new(), Vec::new());
+    table.text_rows(&key_columns(table, columns)?, &mut |row, cells| {
+        let (id, conformer) = keys(table, columns, row, cells)?;
+        rows.push(conformers.index.get(id).map(|&molecule| {
+            let number = conformers.number_or_new(molecule, conformer);
+            ranks.resize(conformers.molecules.len(), 0);
+            next_destination(number, &mut ranks)
+        }));
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
 /// Destinations of the quantum rows that succeeded and whose conformer has a geometry.
 fn quantum_rows(
     table: &Table,
     columns: &Columns,
-    index: &HashMap<String, usize>,
-    known: &[HashMap<Box<str>, usize>],
-    ranks: &mut [u32],
+    conformers: &Conformers<'_>,
 ) -> Result<Destinations, DataError> {
-    let mut wanted = geometry_keys(table, columns)?;
+    let mut wanted = key_columns(table, columns)?;
     let mut optional = |name: &str| {
         table.find(name).map(|column| {
             wanted.push(column);
@@ -135,20 +143,40 @@ fn quantum_rows(
         })
     };
     let (status, failure) = (optional(&columns.qm_status), optional(&columns.qm_error));
-    let mut rows: Destinations = Vec::new();
+    let (mut rows, mut ranks) = (Destinations::new(), vec![0; conformers.molecules.len()]);
     table.text_rows(&wanted, &mut |row, cells| {
-        let (id, conformer) =
-            (key(table, row, cells[0], &columns.id)?, key(table, row, cells[1], &columns.conformer)?);
+        let (id, conformer) = keys(table, columns, row, cells)?;
         let succeeded = status.and_then(|status| cells[status]).is_none_or(is_success)
             && failure.and_then(|failure| cells[failure]).is_none_or(is_missing);
-        let number = index.get(id).filter(|_| succeeded).and_then(|&molecule| known[molecule].get(conformer));
-        rows.push(number.map(|&number| {
-            ranks[number] += 1;
-            Destination { row: number, rank: ranks[number] }
-        }));
+        let molecule = conformers.index.get(id).filter(|_| succeeded);
+        let number = molecule.and_then(|&molecule| conformers.number(molecule, conformer));
+        rows.push(number.map(|number| next_destination(number, &mut ranks)));
         Ok(())
     })?;
     Ok(rows)
+}
+
+fn next_destination(number: usize, ranks: &mut [u32]) -> Destination {
+    ranks[number] += 1;
+    Destination { row: number, rank: ranks[number] }
+}
+
+/// The columns of molecule and conformer.
+fn key_columns(table: &Table, columns: &Columns) -> Result<Vec<usize>, DataError> {
+    Ok(vec![
+        table.require(&columns.id, "the identifier of the molecule")?,
+        table.require(&columns.conformer, "the identifier of the conformer")?,
+    ])
+}
+
+/// Molecule and conformer of a row, whose cells begin with the key columns.
+fn keys<'a>(
+    table: &Table,
+    columns: &Columns,
+    row: Row,
+    cells: &[Option<&'a str>],
+) -> Result<(&'a str, &'a str), DataError> {
+    Ok((key(table, row, cells[0], &columns.id)?, key(table, row, cells[1], &columns.conformer)?))
 }
 
 /// Whether a quantum calculation succeeded. Table writers turn whole numbers beside missing ones into floats.

@@ -29,6 +29,7 @@ mod features;
 mod folds;
 mod labels;
 mod layout;
+mod parquet_column;
 mod parquet_table;
 mod schema_file;
 mod standardise;

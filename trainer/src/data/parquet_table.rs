@@ -1,23 +1,12 @@
-//! Parquet tables: flat columns of numbers, booleans or text, read in batches of one column at a time.
+//! Parquet tables of flat columns, read in batches of one column at a time.
 
-use std::{
-    fs::File,
-    panic::{self, AssertUnwindSafe},
-    path::Path,
-};
+use std::{fs::File, ops::Range, path::Path};
 
-use parquet::{
-    basic::{ConvertedType, LogicalType, Type as Physical},
-    column::reader::{ColumnReader, ColumnReaderImpl},
-    data_type::DataType,
-    errors::ParquetError,
-    file::reader::{FileReader, SerializedFileReader},
-    schema::types::ColumnDescriptor,
-};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::{
-    cell::Cell,
     error::DataError,
+    parquet_column::{Chunk, NotUtf8, foreign_type, guarded, too_short},
     table::{EachCell, EachRow, Place, Row, unreadable},
 };
 
@@ -47,25 +36,24 @@ pub(super) fn text_rows(
         for &leaf in &leaves {
             chunks.push(Chunk::new(path, &*group, leaf)?);
         }
-        let rows = row_count(path, group.metadata().num_rows())?;
-        for start in (0..rows).step_by(BATCH) {
-            let batch = BATCH.min(rows - start);
+        let rows = rows_from(first, path, group.metadata().num_rows())?;
+        first = rows.end;
+        for batch in batches(rows) {
             let mut texts: Vec<Vec<Option<String>>> = Vec::with_capacity(chunks.len());
-            for chunk in &mut chunks {
-                let mut column = Vec::with_capacity(batch);
-                chunk.read(first + start, batch, &mut |row, value| {
-                    let text = value.text(path, row, chunk_name(names, columns, texts.len()))?;
-                    column.push(text.filter(|text| !text.trim().is_empty()));
+            for (chunk, &column) in chunks.iter_mut().zip(columns) {
+                let mut cells = Vec::with_capacity(batch.len());
+                chunk.read(batch.clone(), &mut |row, value| {
+                    let text = value.text().map_err(|NotUtf8| not_utf8(path, row, &names[column]))?;
+                    cells.push(text.filter(|text| !text.trim().is_empty()));
                     Ok(())
                 })?;
-                texts.push(column);
+                texts.push(cells);
             }
-            for offset in 0..batch {
+            for (offset, row) in batch.enumerate() {
                 let cells: Vec<Option<&str>> = texts.iter().map(|column| column[offset].as_deref()).collect();
-                each(row_at(first + start + offset), &cells)?;
+                each(row_at(row), &cells)?;
             }
         }
-        first += rows;
     }
     Ok(first)
 }
@@ -83,167 +71,22 @@ pub(super) fn numbers(
     let mut first = 0;
     for group in 0..reader.num_row_groups() {
         let group = guarded(path, || reader.get_row_group(group))?;
-        let rows = row_count(path, group.metadata().num_rows())?;
-        for (position, &leaf) in leaves.iter().enumerate() {
+        let rows = rows_from(first, path, group.metadata().num_rows())?;
+        first = rows.end;
+        for (position, (&leaf, &column)) in leaves.iter().zip(columns).enumerate() {
             let mut chunk = Chunk::new(path, &*group, leaf)?;
-            for start in (0..rows).step_by(BATCH) {
-                chunk.read(first + start, BATCH.min(rows - start), &mut |row, value| {
-                    if !wanted(row.index) {
+            for batch in batches(rows.clone()) {
+                chunk.read(batch, &mut |row, value| {
+                    if !wanted(row) {
                         return Ok(());
                     }
-                    match value {
-                        Value::Null => each(row, position, Cell::Missing),
-                        Value::Boolean(value) => {
-                            each(row, position, Cell::Number(f64::from(u8::from(value))))
-                        }
-                        Value::Signed(value) => each(row, position, Cell::Number(value as f64)),
-                        Value::Unsigned(value) => each(row, position, Cell::Number(value as f64)),
-                        Value::Single(value) => each(row, position, Cell::from_number(f64::from(value))),
-                        Value::Double(value) => each(row, position, Cell::from_number(value)),
-                        Value::Bytes(bytes) => {
-                            let text = utf8(bytes, path, row, chunk_name(names, columns, position))?;
-                            each(row, position, Cell::from_text(text))
-                        }
-                    }
+                    let cell = value.number().map_err(|NotUtf8| not_utf8(path, row, &names[column]))?;
+                    each(row_at(row), position, cell)
                 })?;
             }
         }
-        first += rows;
     }
     Ok(first)
-}
-
-/// One value of a flat column.
-enum Value<'a> {
-    Null,
-    Boolean(bool),
-    Signed(i64),
-    Unsigned(u64),
-    Single(f32),
-    Double(f64),
-    Bytes(&'a [u8]),
-}
-
-impl Value<'_> {
-    /// The text a CSV file of the same table would hold: the integer 12 is `12`, the float 12 is `12.0`.
-    fn text(&self, path: &Path, row: Row, column: &str) -> Result<Option<String>, DataError> {
-        Ok(match self {
-            Self::Null => None,
-            Self::Boolean(value) => Some(value.to_string()),
-            Self::Signed(value) => Some(value.to_string()),
-            Self::Unsigned(value) => Some(value.to_string()),
-            Self::Single(value) => (!value.is_nan()).then(|| format!("{value:?}")),
-            Self::Double(value) => (!value.is_nan()).then(|| format!("{value:?}")),
-            Self::Bytes(bytes) => Some(utf8(bytes, path, row, column)?.to_owned()),
-        })
-    }
-}
-
-/// A column of one row group, and how its stored values are to be understood.
-struct Chunk<'a> {
-    path: &'a Path,
-    reader: ColumnReader,
-    nullable: bool,
-    unsigned: bool,
-}
-
-impl<'a> Chunk<'a> {
-    fn new(
-        path: &'a Path,
-        group: &dyn parquet::file::reader::RowGroupReader,
-        leaf: usize,
-    ) -> Result<Self, DataError> {
-        let column = group.metadata().schema_descr().column(leaf);
-        let reader = guarded(path, || group.get_column_reader(leaf))?;
-        Ok(Self { path, reader, nullable: column.max_def_level() > 0, unsigned: is_unsigned(&column) })
-    }
-
-    /// Decodes the next `rows` values, the first of which stands in row `first` of the table.
-    fn read(
-        &mut self,
-        first: usize,
-        rows: usize,
-        each: &mut dyn FnMut(Row, Value<'_>) -> Result<(), DataError>,
-    ) -> Result<(), DataError> {
-        let (path, nullable, unsigned) = (self.path, self.nullable, self.unsigned);
-        match &mut self.reader {
-            ColumnReader::BoolColumnReader(reader) => {
-                decode(path, nullable, reader, first, rows, each, |&value| Value::Boolean(value))
-            }
-            ColumnReader::Int32ColumnReader(reader) => {
-                decode(path, nullable, reader, first, rows, each, |&value| {
-                    if unsigned {
-                        Value::Unsigned(value.cast_unsigned().into())
-                    } else {
-                        Value::Signed(value.into())
-                    }
-                })
-            }
-            ColumnReader::Int64ColumnReader(reader) => {
-                decode(path, nullable, reader, first, rows, each, |&value| {
-                    if unsigned { Value::Unsigned(value.cast_unsigned()) } else { Value::Signed(value) }
-                })
-            }
-            ColumnReader::FloatColumnReader(reader) => {
-                decode(path, nullable, reader, first, rows, each, |&value| Value::Single(value))
-            }
-            ColumnReader::DoubleColumnReader(reader) => {
-                decode(path, nullable, reader, first, rows, each, |&value| Value::Double(value))
-            }
-            ColumnReader::ByteArrayColumnReader(reader) => {
-                decode(path, nullable, reader, first, rows, each, |value| Value::Bytes(value.as_ref()))
-            }
-            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                decode(path, nullable, reader, first, rows, each, |value| match *value.as_ref() {
-                    [low, high] => Value::Single(half(u16::from_le_bytes([low, high]))),
-                    _ => Value::Null,
-                })
-            }
-            // `leaves` admits no column of this type.
-            ColumnReader::Int96ColumnReader(_) => Ok(()),
-        }
-    }
-}
-
-fn decode<T: DataType>(
-    path: &Path,
-    nullable: bool,
-    reader: &mut ColumnReaderImpl<T>,
-    first: usize,
-    rows: usize,
-    each: &mut dyn FnMut(Row, Value<'_>) -> Result<(), DataError>,
-    value: impl Fn(&T::T) -> Value<'_>,
-) -> Result<(), DataError> {
-    let mut done = 0;
-    while done < rows {
-        let (mut levels, mut values) = (Vec::new(), Vec::new());
-        let (read, ..) =
-            guarded(path, || reader.read_records(rows - done, Some(&mut levels), None, &mut values))?;
-        if read == 0 {
-            return Err(too_short(path));
-        }
-        let mut values = values.iter();
-        for offset in 0..read {
-            let present = !nullable || levels.get(offset).is_some_and(|&level| level > 0);
-            let cell =
-                if present { value(values.next().ok_or_else(|| too_short(path))?) } else { Value::Null };
-            each(row_at(first + done + offset), cell)?;
-        }
-        done += read;
-    }
-    Ok(())
-}
-
-/// IEEE 754 half precision.
-fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
-    sign * match exponent {
-        0 => fraction * 2f32.powi(-24),
-        0x1f if fraction == 0.0 => f32::INFINITY,
-        0x1f => f32::NAN,
-        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
-    }
 }
 
 fn open(path: &Path) -> Result<Reader, DataError> {
@@ -290,111 +133,21 @@ fn leaves(
     columns.iter().map(leaf).collect()
 }
 
-/// The type of a column that is neither number, boolean nor text.
-fn foreign_type(column: &ColumnDescriptor) -> Option<String> {
-    use ConvertedType as Old;
-    let (physical, logical, converted) =
-        (column.physical_type(), column.logical_type_ref(), column.converted_type());
-    let readable = match physical {
-        Physical::BOOLEAN | Physical::FLOAT | Physical::DOUBLE => true,
-        Physical::INT32 | Physical::INT64 => match logical {
-            // A column of nulls only is stored as integers of the type "unknown".
-            Some(LogicalType::Integer(_) | LogicalType::Unknown) => true,
-            Some(_) => false,
-            None => !matches!(
-                converted,
-                Old::DECIMAL
-                    | Old::DATE
-                    | Old::TIME_MILLIS
-                    | Old::TIME_MICROS
-                    | Old::TIMESTAMP_MILLIS
-                    | Old::TIMESTAMP_MICROS
-            ),
-        },
-        Physical::BYTE_ARRAY => match logical {
-            Some(logical) => matches!(logical, LogicalType::String | LogicalType::Enum | LogicalType::Json),
-            None => matches!(converted, Old::NONE | Old::UTF8 | Old::ENUM | Old::JSON),
-        },
-        Physical::FIXED_LEN_BYTE_ARRAY => {
-            matches!(logical, Some(LogicalType::Float16)) && column.type_length() == 2
-        }
-        Physical::INT96 => false,
-    };
-    (!readable).then(|| match (logical, converted) {
-        (Some(logical), _) => format!("{logical:?}"),
-        (None, Old::NONE) => physical.to_string(),
-        (None, converted) => converted.to_string(),
-    })
-}
-
-fn is_unsigned(column: &ColumnDescriptor) -> bool {
-    match column.logical_type_ref() {
-        Some(LogicalType::Integer(integer)) => !integer.is_signed,
-        _ => matches!(
-            column.converted_type(),
-            ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64
-        ),
-    }
-}
-
-fn chunk_name<'a>(names: &'a [String], columns: &[usize], position: usize) -> &'a str {
-    &names[columns[position]]
-}
-
 fn row_at(index: usize) -> Row {
     Row { index, place: Place::Row(index as u64 + 1) }
 }
 
-fn row_count(path: &Path, rows: i64) -> Result<usize, DataError> {
-    usize::try_from(rows).map_err(|_| too_short(path))
+/// The rows of a group, the first of which is `first`.
+fn rows_from(first: usize, path: &Path, count: i64) -> Result<Range<usize>, DataError> {
+    let end = usize::try_from(count).ok().and_then(|count| first.checked_add(count));
+    Ok(first..end.ok_or_else(|| too_short(path))?)
 }
 
-fn utf8<'a>(bytes: &'a [u8], path: &Path, row: Row, column: &str) -> Result<&'a str, DataError> {
-    std::str::from_utf8(bytes).map_err(|_| DataError::NotUtf8 {
-        path: path.into(),
-        place: row.place,
-        column: format!("\"{column}\""),
-    })
+fn batches(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = rows.end;
+    rows.step_by(BATCH).map(move |start| start..end.min(start + BATCH))
 }
 
-/// Runs one step of the decoder, which panics on some damaged files where it should return an error. Whatever the
-/// step was working on is dropped with the error.
-fn guarded<T>(path: &Path, step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, DataError> {
-    let damaged = |reason: String| DataError::DamagedParquet { path: path.into(), reason };
-    match panic::catch_unwind(AssertUnwindSafe(step)) {
-        Ok(result) => result.map_err(|error| damaged(one_line(&error.to_string()))),
-        Err(_) => Err(damaged("its decoder gave up".into())),
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn too_short(path: &Path) -> DataError {
-    DataError::DamagedParquet {
-        path: path.into(),
-        reason: "a column has fewer values than the table rows".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn half_precision_numbers_are_decoded() {
-        for (bits, value) in [
-            (0x0000, 0.0),
-            (0x3c00, 1.0),
-            (0xc000, -2.0),
-            (0x7bff, 65504.0),
-            (0x0001, 2f32.powi(-24)),
-            (0x3555, 0.333_251_95),
-            (0xfc00, f32::NEG_INFINITY),
-        ] {
-            assert_eq!(half(bits), value, "{bits:#06x}");
-        }
-        assert!(half(0x7e00).is_nan());
-    }
+fn not_utf8(path: &Path, row: usize, column: &str) -> DataError {
+    DataError::NotUtf8 { path: path.into(), place: row_at(row).place, column: format!("{column:?}") }
 }
