@@ -36,11 +36,11 @@ pub async fn choose(
 ) -> Result<Scorer, String> {
     let adapter = if choice == DeviceChoice::Cpu { Adapter::None } else { adapter().await };
     let (scorer, reason) = match (choice, adapter) {
-        (DeviceChoice::Cpu, _) => (load(Device::Cpu, config, weights).await?, "chosen here".to_owned()),
+        (DeviceChoice::Cpu, _) => (load(Device::Cpu, config, weights).await?, "your choice".to_owned()),
         (_, Adapter::None) => {
             (load(Device::Cpu, config, weights).await?, "this browser offers no WebGPU adapter".to_owned())
         }
-        (DeviceChoice::WebGpu, _) => (load(Device::WebGpu, config, weights).await?, "chosen here".to_owned()),
+        (DeviceChoice::WebGpu, _) => (load(Device::WebGpu, config, weights).await?, "your choice".to_owned()),
         (DeviceChoice::Auto, Adapter::Software) => {
             (load(Device::Cpu, config, weights).await?, "this browser runs WebGPU in software".to_owned())
         }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use shared_model::bundle::Molecule;
 
 use super::colour::viridis;
+use super::molecule_table::breakable;
 use super::state::OpenBundle;
 use crate::protocol::Prediction;
 
@@ -33,16 +34,18 @@ pub fn attention_map(
         });
         view! {
             <tr>
-                <th scope="row">{about.name.clone()}</th>
+                <th scope="row">{breakable(&about.name)}</th>
                 {cells.collect_view()}
             </tr>
         }
     });
     view! {
         <h3>"Attention"</h3>
-        <div class="map" tabindex="0" aria-label="Attention map">
-            <table id="attention">
-                <caption>"Share of each task's attention that goes to each conformer; a row adds up to 1."</caption>
+        <p class="faint" id="attention-caption">
+            "Share of each task's attention that goes to each conformer; a row adds up to 1."
+        </p>
+        <div class="map" tabindex="0" role="group" aria-label="Attention map">
+            <table id="attention" aria-describedby="attention-caption">
                 <thead>
                     <tr>
                         <th scope="col">"Conformer"</th>

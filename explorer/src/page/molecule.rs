@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use shared_model::bundle::Molecule;
 
 use super::attention::attention_map;
-use super::molecule_table::label_mark;
+use super::molecule_table::{breakable, label_mark};
 use super::state::{Explorer, OpenBundle};
 use crate::protocol::Prediction;
 
@@ -67,7 +67,7 @@ fn task_table(bundle: &OpenBundle, molecule: &Molecule, prediction: &Prediction)
         view! {
             <tr>
                 <th scope="row">
-                    {about.name.clone()}
+                    {breakable(&about.name)}
                     {about.description.clone().map(|text| view! { <span class="faint">{text}</span> })}
                 </th>
                 <td class="task" data-value=probability.to_string()>
