@@ -141,7 +141,8 @@ fn unknown_members_and_manifest_fields_are_ignored() {
 
 #[test]
 fn a_newer_major_version_is_refused_by_name() {
-    let text = message(&with_manifest(|manifest| manifest["format_version"] = json!({"major": 2, "minor": 3})));
+    let text =
+        message(&with_manifest(|manifest| manifest["format_version"] = json!({"major": 2, "minor": 3})));
     assert!(text.contains("2.3") && text.contains("newer version of Optimil"), "{text}");
 }
 
@@ -182,8 +183,7 @@ fn no_changed_byte_gets_through_unnoticed_or_panics() {
 fn a_tampered_member_is_named() {
     let mut weights = contents().weights;
     weights.insert("attn_pool.log_tau", HostTensor::new([], vec![5.0]));
-    let bytes =
-        with_members(&write(&contents()), &[("weights.safetensors", Some(weights.to_safetensors()))]);
+    let bytes = with_members(&write(&contents()), &[("weights.safetensors", Some(weights.to_safetensors()))]);
     let text = message(&bytes);
     assert!(text.contains("weights.safetensors") && text.contains("SHA-256"), "{text}");
     let missing = with_members(&write(&contents()), &[("weights.safetensors", None)]);

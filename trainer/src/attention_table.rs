@@ -70,6 +70,30 @@ pub enum AttentionTableError {
     },
 }
 
+/// How the table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated values.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// The format that the ending of a file name asks for.
+    ///
+    /// # Errors
+    /// [`AttentionTableError::Extension`] for any other ending than .csv and .parquet.
+    pub fn of(path: &Path) -> Result<Self, AttentionTableError> {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("csv") => Ok(Self::Csv),
+            Some("parquet") => Ok(Self::Parquet),
+            _ => Err(AttentionTableError::Extension(path.into())),
+        }
+    }
+}
+
 /// Rows encoded at once, which bounds what writing needs besides the table itself.
 const ROW_GROUP: usize = 1 << 16;
 
@@ -92,14 +116,11 @@ impl AttentionTable {
                 });
             }
         }
-        let extension =
-            path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
-        let written = match extension.as_deref() {
-            Some("csv") => atomic_file::write(path, |file| self.write_csv(file)),
-            Some("parquet") => {
+        let written = match Format::of(path)? {
+            Format::Csv => atomic_file::write(path, |file| self.write_csv(file)),
+            Format::Parquet => {
                 atomic_file::write(path, |file| self.write_parquet(file).map_err(io::Error::other))
             }
-            _ => return Err(AttentionTableError::Extension(path.into())),
         };
         written
             .map_err(|error| AttentionTableError::Unwritable { path: path.into(), reason: error.to_string() })

@@ -1,13 +1,21 @@
 //! The `optimil` trainer: tables in, one model bundle out.
+//!
+//! Layers, each of which uses only those after it: [`commands`]; [`training`], [`import`], [`serve`];
+//! [`data`], [`losses`], [`sampling`], [`weighting`], [`metrics`], [`checkpoint`].
 
 pub mod atomic_file;
 pub mod attention_table;
+pub mod bundle_file;
 pub mod checkpoint;
+pub mod commands;
 pub mod data;
 pub mod device;
+pub mod import;
 pub mod labels;
 pub mod losses;
 pub mod metrics;
+pub mod parameters;
 pub mod sampling;
 pub mod serve;
+pub mod training;
 pub mod weighting;

@@ -86,22 +86,22 @@ pub struct Report {
 }
 
 impl Report {
-    /// One sentence for each thing a person should know.
-    pub fn notices(&self) -> Vec<String> {
-        let mut notices = Vec::new();
-        if !self.dropped.is_empty() {
-            let (count, examples) = (self.dropped.len(), first_few(&self.dropped));
-            notices.push(format!(
-                "left out for want of a usable conformer: {count} of the molecules ({examples})"
-            ));
-        }
-        if !self.absent_columns.is_empty() {
+    /// What a person should know about the molecules that are missing, if any are.
+    pub fn dropped_notice(&self) -> Option<String> {
+        let (count, examples) = (self.dropped.len(), first_few(&self.dropped));
+        (count > 0).then(|| {
+            format!("left out for want of a usable conformer: {count} of the molecules ({examples})")
+        })
+    }
+
+    /// What a person who trains should know about the columns that are missing, if any are.
+    pub fn absent_columns_notice(&self) -> Option<String> {
+        (!self.absent_columns.is_empty()).then(|| {
             let columns = first_few(&self.absent_columns);
-            notices.push(format!(
+            format!(
                 "not in the label table, so without effect (labels and targets unknown, weights 1): {columns}"
-            ));
-        }
-        notices
+            )
+        })
     }
 }
 

@@ -9,6 +9,9 @@ use super::table::Place;
 /// Why input tables cannot be used: one sentence that names the file, the place and the way out.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DataError {
+    /// Neither labels nor 2D features.
+    #[error("no table names the molecules: give a label table or a 2D feature table")]
+    NoMoleculeTable,
     /// No file of that name.
     #[error("{path}: there is no such file", path = path.display())]
     NotFound {

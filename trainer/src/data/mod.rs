@@ -9,7 +9,7 @@
 //! use trainer::data::{self, Labels, Splits, Tables, TargetScales};
 //!
 //! let tables = Tables {
-//!     labels: "labels.csv".into(),
+//!     labels: Some("labels.csv".into()),
 //!     feat2d: Some("feat2d.csv.gz".into()),
 //!     feat3d: "feat3d.parquet".into(),
 //!     feat3d_qm: None,
@@ -54,8 +54,8 @@ use self::{error::first_few, features::Features, table::Table};
 /// Paths of the input tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tables {
-    /// Labels, one row a molecule.
-    pub labels: PathBuf,
+    /// Labels, one row a molecule; none: the 2D table names the molecules, and their labels are unknown.
+    pub labels: Option<PathBuf>,
     /// 2D features, one row a molecule; none: the molecules have no features of their own (F2 = 0).
     pub feat2d: Option<PathBuf>,
     /// 3D geometry features, one row a conformer.
@@ -114,7 +114,8 @@ pub fn load(
         return Err(DataError::NoSplitNamed);
     }
     let columns = &schema.columns;
-    let label_table = Table::open(&tables.labels)?;
+    let molecules = tables.labels.as_ref().or(tables.feat2d.as_ref()).ok_or(DataError::NoMoleculeTable)?;
+    let label_table = Table::open(molecules)?;
     let feat2d = tables.feat2d.as_deref().map(Table::open).transpose()?;
     let geometry = Table::open(&tables.feat3d)?;
     let quantum = tables.feat3d_qm.as_deref().map(Table::open).transpose()?;

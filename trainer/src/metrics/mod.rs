@@ -1,7 +1,9 @@
 //! How well predictions rank molecules: average precision and ROC AUC, per task and overall.
 
+mod bootstrap;
 mod ranking;
 
+pub use bootstrap::summarise;
 pub use ranking::{Ranking, Scored};
 
 use shared_model::schema::Task;

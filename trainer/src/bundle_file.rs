@@ -1,0 +1,132 @@
+//! Bundles on disk: what goes into them from a data set, and writing them.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use jiff::Timestamp;
+use serde_json::Value;
+use shared_model::bags::{Bags, Matrix};
+use shared_model::bundle::{
+    self, BundleContents, DataSource, FormatVersion, Manifest, Molecule, TrainingSummary,
+};
+use shared_model::config::ModelConfig;
+use shared_model::schema::TaskSchema;
+
+use crate::atomic_file;
+use crate::data::{Dataset, Standardiser};
+
+/// Where a model comes from.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// How it was trained, where that is known.
+    pub training: Option<TrainingSummary>,
+    /// The parameters it was trained with.
+    pub parameters: Value,
+    /// Where its data come from, where that was given.
+    pub data_source: Option<DataSource>,
+}
+
+/// A manifest of a model made now by this program.
+pub fn manifest(
+    model: &ModelConfig,
+    schema: &TaskSchema,
+    features_2d: &[String],
+    features_3d: &[String],
+    provenance: Provenance,
+) -> Manifest {
+    Manifest {
+        format_version: FormatVersion::CURRENT,
+        producer: concat!("optimil ", env!("CARGO_PKG_VERSION")).into(),
+        created: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        schema: schema.clone(),
+        model: model.clone(),
+        features_2d: features_2d.to_vec(),
+        features_3d: features_3d.to_vec(),
+        absorbance_standardisers: Vec::new(),
+        fluorescence_standardisers: Vec::new(),
+        bitmask_groups: Vec::new(),
+        thresholds: None,
+        training: provenance.training,
+        parameters: provenance.parameters,
+        data_source: provenance.data_source,
+        members: Default::default(),
+    }
+}
+
+/// The scales of a group as the manifest lists them.
+pub fn standardisers(scales: &Standardiser) -> Vec<bundle::Standardiser> {
+    scales.mean.iter().zip(&scales.std).map(|(&mean, &std)| bundle::Standardiser { mean, std }).collect()
+}
+
+/// Some molecules of a data set with their features, to travel with a model.
+pub fn molecules(dataset: &Dataset, rows: &[usize]) -> (Vec<Molecule>, Bags) {
+    let bags = dataset.bags();
+    let labelled = dataset.report().absent_columns.is_empty() || has_task_columns(dataset);
+    let molecules = rows
+        .iter()
+        .map(|&row| Molecule {
+            id: dataset.ids()[row].clone(),
+            smiles: dataset.smiles()[row].clone(),
+            split: dataset.splits()[row].clone(),
+            labels: labelled.then(|| dataset.labels_of(row).iter().map(|&label| u8::from(label)).collect()),
+            conformers: dataset.conformers()[bags.instances(row)].to_vec(),
+        })
+        .collect();
+    let x2d: Vec<f32> = rows.iter().flat_map(|&row| bags.x2d().row(row)).copied().collect();
+    let mut offsets = vec![0];
+    let mut x3d = Vec::new();
+    for &row in rows {
+        for instance in bags.instances(row) {
+            x3d.extend_from_slice(bags.x3d().row(instance));
+        }
+        offsets.push(offsets[offsets.len() - 1] + bags.instances(row).len());
+    }
+    let matrix = |rows: usize, columns: usize, data| {
+        Matrix::new(rows, columns, data).expect("rows of one matrix make up another")
+    };
+    let x2d = matrix(rows.len(), bags.x2d().columns(), x2d);
+    let x3d = matrix(offsets[rows.len()], bags.x3d().columns(), x3d);
+    (molecules, Bags::new(x2d, x3d, offsets).expect("bags of bags"))
+}
+
+fn has_task_columns(dataset: &Dataset) -> bool {
+    let absent = &dataset.report().absent_columns;
+    dataset.schema().tasks.iter().all(|task| !absent.contains(&task.name))
+}
+
+/// Writes a bundle atomically.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(path: &Path, contents: &BundleContents) -> io::Result<()> {
+    let bytes = bundle::write(contents);
+    atomic_file::write(path, |file| file.write_all(&bytes))
+}
+
+/// Reads an SD file of coordinates, gzipped or not.
+///
+/// # Errors
+/// If it cannot be read, or is no SD file whose records name their molecule and conformer.
+pub fn read_conformers(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let context = |error: io::Error| anyhow::anyhow!("conformers {}: {error}", path.display());
+    let mut bytes = fs::read(path).map_err(context)?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut text = Vec::new();
+        MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut text).map_err(context)?;
+        bytes = text;
+    }
+    let count = |needle: &str| {
+        let lines = || bytes.split(|&byte| byte == b'\n');
+        lines().filter(|line| String::from_utf8_lossy(line).trim_end().ends_with(needle)).count()
+    };
+    let records = count("$$$$");
+    if records == 0 || count("<ID>") != records || count("<conf_id>") != records {
+        anyhow::bail!(
+            "conformers {}: every record of the SD file must have the properties ID and conf_id",
+            path.display()
+        );
+    }
+    Ok(bytes)
+}

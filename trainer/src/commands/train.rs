@@ -1,0 +1,262 @@
+//! `optimil train`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use shared_model::bundle::{BundleContents, DataSource, TrainingSummary};
+use shared_model::schema::TaskSchema;
+
+use super::predict::attention_table;
+use super::tables::{FeatureArgs, note, schema};
+use crate::atomic_file;
+use crate::bundle_file::{self, Provenance};
+use crate::data::{self, Dataset, Labels, Splits, TRAIN_SPLIT};
+use crate::device::{self, DeviceChoice};
+use crate::parameters::RunParameters;
+use crate::training::{EpochRecord, Partition, Progress, TrainSettings, TrainedModel, train, write_history};
+
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    /// Labels, splits and weights, one row a molecule (CSV, CSV.gz or Parquet)
+    #[arg(long, value_name = "FILE")]
+    labels: PathBuf,
+    #[command(flatten)]
+    features: FeatureArgs,
+    /// Task schema (TOML) [default: the four EUOS25 tasks]
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// Parameters of the run (JSON), as a search wrote them [default: the built-in ones]
+    #[arg(long, value_name = "FILE", aliases = ["best-params-json", "best_params_json"])]
+    params: Option<PathBuf>,
+    /// Split that chooses the epoch, and whose predictions are exported
+    #[arg(long, value_name = "NAME", default_value = "leaderboard")]
+    validation_split: String,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Most epochs
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..))]
+    max_epochs: u32,
+    /// Epochs without a better macro average precision before training stops
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    patience: u32,
+    /// Device: auto, cpu, wgpu or cuda
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Coordinates of the conformers (SD file, may be gzipped; properties ID and conf_id), to travel in the bundle
+    #[arg(long, value_name = "FILE")]
+    conformers: Option<PathBuf>,
+    /// Licence of the data, to be shown with the model
+    #[arg(long, requires = "citation")]
+    licence: Option<String>,
+    /// Citation of the data, to be shown with the model
+    #[arg(long, requires = "licence")]
+    citation: Option<String>,
+    /// Run folder: bundle, metrics per epoch, predictions, parameters
+    #[arg(long, short, value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
+    let schema = schema(args.schema.as_ref())?;
+    let parameters = read_parameters(args.params.as_deref(), &schema)?;
+    let device = device::select(args.device)?;
+    let tables = args.features.tables(Some(&args.labels));
+    let splits = Splits::named([TRAIN_SPLIT, args.validation_split.as_str()]);
+    let dataset = data::load(&tables, &schema, &splits, Labels::Required)?;
+    note(dataset.report().dropped_notice());
+    note(dataset.report().absent_columns_notice());
+    let train_rows = dataset.split_rows(TRAIN_SPLIT)?;
+    let validation_rows = dataset.split_rows(&args.validation_split)?;
+    let coordinates = args.conformers.as_deref().map(bundle_file::read_conformers).transpose()?;
+    fs::create_dir_all(&args.out)
+        .with_context(|| format!("the run folder {} cannot be created", args.out.display()))?;
+
+    eprintln!(
+        "training on {} molecules, validating on {} ({} conformers, {} + {} features), on {}",
+        train_rows.len(),
+        validation_rows.len(),
+        dataset.bags().x3d().rows(),
+        dataset.names_2d().len(),
+        dataset.names_3d().len(),
+        device.description
+    );
+    let settings = TrainSettings {
+        seed: args.seed,
+        max_epochs: args.max_epochs as usize,
+        patience: args.patience as usize,
+        device: device.device,
+    };
+    let partition = Partition { train: &train_rows, validation: &validation_rows };
+    let mut display = Display::new(settings.max_epochs);
+    let trained = train(&dataset, partition, &parameters, &settings, |progress| display.show(&progress))?;
+    display.finish();
+
+    let summary = summary(args, &dataset, partition, &trained, &device.description);
+    export(args, &dataset, &validation_rows, &trained, &parameters, summary.clone(), coordinates)?;
+    print_summary(&summary, &args.out);
+    Ok(())
+}
+
+fn read_parameters(path: Option<&Path>, schema: &TaskSchema) -> anyhow::Result<RunParameters> {
+    let Some(path) = path else { return Ok(RunParameters::from_json(&json!({}), schema)?) };
+    let in_file = || format!("parameters {}", path.display());
+    let text = fs::read(path).with_context(in_file)?;
+    let value = serde_json::from_slice(&text).context("not valid JSON").with_context(in_file)?;
+    RunParameters::from_json(&value, schema).with_context(in_file)
+}
+
+/// Progress on a terminal; one line an epoch elsewhere.
+struct Display {
+    bar: ProgressBar,
+    max_epochs: usize,
+}
+
+impl Display {
+    fn new(max_epochs: usize) -> Self {
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template(
+            "{bar:30} {percent:>3} %  {msg}  elapsed {elapsed}, at most {eta} left",
+        );
+        bar.set_style(style.expect("a valid template"));
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self { bar, max_epochs }
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        match progress {
+            Progress::Batch { epoch, done, of } => {
+                self.bar.set_length((self.max_epochs * of) as u64);
+                self.bar.set_position(((epoch - 1) * of + done) as u64);
+                self.bar.set_message(format!("epoch {epoch} of at most {}", self.max_epochs));
+            }
+            Progress::Epoch(record, is_best) => self.line(&epoch_line(record, *is_best)),
+        }
+    }
+
+    fn line(&self, line: &str) {
+        if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn epoch_line(record: &EpochRecord, is_best: bool) -> String {
+    format!(
+        "epoch {:>3}  loss {:.4} / {:.4}  macro AP {:.4}  min AP {:.4}  macro ROC AUC {:.4}  {:.0} s{}",
+        record.epoch,
+        record.train_losses.total,
+        record.validation_losses.total,
+        record.metrics.macro_ap(),
+        record.metrics.min_ap(),
+        record.metrics.macro_roc_auc(),
+        record.seconds,
+        if is_best { "  best" } else { "" }
+    )
+}
+
+fn summary(
+    args: &TrainArgs,
+    dataset: &Dataset,
+    partition: Partition,
+    trained: &TrainedModel,
+    device: &str,
+) -> TrainingSummary {
+    let evaluation = &trained.evaluation;
+    TrainingSummary {
+        data_sha256: dataset.sha256(),
+        seed: args.seed,
+        device: device.into(),
+        epochs: trained.history.len(),
+        best_epoch: trained.history[trained.best].epoch,
+        train_molecules: partition.train.len(),
+        validation_split: args.validation_split.clone(),
+        validation_molecules: partition.validation.len(),
+        macro_average_precision: evaluation.metrics.macro_ap(),
+        macro_roc_auc: evaluation.metrics.macro_roc_auc(),
+        tasks: evaluation.summarise(dataset, partition.validation, args.seed),
+    }
+}
+
+fn export(
+    args: &TrainArgs,
+    dataset: &Dataset,
+    validation_rows: &[usize],
+    trained: &TrainedModel,
+    parameters: &RunParameters,
+    summary: TrainingSummary,
+    coordinates: Option<Vec<u8>>,
+) -> anyhow::Result<()> {
+    let out = |name: &str| args.out.join(name);
+    let (molecules, bags) = bundle_file::molecules(dataset, validation_rows);
+    let table = attention_table(&trained.model, dataset.schema(), &molecules, &bags)?;
+    let data_source = args.licence.clone().zip(args.citation.clone());
+    let provenance = Provenance {
+        training: Some(summary),
+        parameters: parameters.resolved.clone().into(),
+        data_source: data_source.map(|(licence, citation)| DataSource { licence, citation }),
+    };
+    let mut manifest = bundle_file::manifest(
+        trained.model.config(),
+        dataset.schema(),
+        dataset.names_2d(),
+        dataset.names_3d(),
+        provenance,
+    );
+    manifest.absorbance_standardisers = bundle_file::standardisers(&trained.scales.absorbance);
+    manifest.fluorescence_standardisers = bundle_file::standardisers(&trained.scales.fluorescence);
+    manifest.bitmask_groups = trained.groups.as_ref().map_or_else(Vec::new, |g| g.top_masks().to_vec());
+    let run_meta = json!({
+        "producer": manifest.producer, "created": manifest.created, "training": manifest.training,
+    });
+    let contents = BundleContents {
+        manifest,
+        weights: trained.model.state_dict(),
+        molecules: Some((molecules, bags)),
+        conformers: coordinates,
+    };
+    let writing = |name: &str| format!("{} cannot be written", out(name).display());
+    bundle_file::write(&out("model.optimil"), &contents).with_context(|| writing("model.optimil"))?;
+    write_history(&out("metrics.csv"), dataset.schema(), &trained.history)
+        .with_context(|| writing("metrics.csv"))?;
+    table.write(&out("leaderboard_attn.csv"))?;
+    for (name, value) in [("params.json", parameters.resolved.clone().into()), ("run_meta.json", run_meta)] {
+        let text = serde_json::to_vec_pretty(&value).expect("JSON values serialise");
+        atomic_file::write(&out(name), |file| std::io::Write::write_all(file, &text))
+            .with_context(|| writing(name))?;
+    }
+    Ok(())
+}
+
+fn print_summary(summary: &TrainingSummary, out: &Path) {
+    println!(
+        "best epoch {} of {}, on the {} molecules of split {} (95 % bootstrap intervals):",
+        summary.best_epoch, summary.epochs, summary.validation_molecules, summary.validation_split
+    );
+    let width = summary.tasks.iter().map(|task| task.task.len()).max().unwrap_or(0);
+    println!("{:width$}  positives  {:<22}  {:<22}", "task", "average precision", "ROC AUC");
+    for task in &summary.tasks {
+        let interval = |value: f64, interval: shared_model::bundle::Interval| {
+            format!("{value:.3} [{:.3}, {:.3}]", interval.low, interval.high)
+        };
+        println!(
+            "{:width$}  {:>9}  {:<22}  {:<22}",
+            task.task,
+            task.positives,
+            interval(task.average_precision, task.average_precision_interval),
+            interval(task.roc_auc, task.roc_auc_interval)
+        );
+    }
+    println!(
+        "macro average precision {:.4}, macro ROC AUC {:.4}",
+        summary.macro_average_precision, summary.macro_roc_auc
+    );
+    println!("model bundle: {}", out.join("model.optimil").display());
+}

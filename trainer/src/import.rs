@@ -1,0 +1,154 @@
+//! Models of the earlier PyTorch system: hyper-parameters and state dict become a configuration and weights.
+
+use serde_json::{Map, Value, json};
+use shared_model::config::ModelConfig;
+use shared_model::schema::TaskSchema;
+use shared_model::state_dict::StateDict;
+
+use crate::checkpoint::LightningCheckpoint;
+
+/// Tensors of the state dict that belong to the loss, not to the network.
+const LOSS_BUFFERS: [&str; 5] =
+    ["lam", "cls_loss.pos_weight", "cls_loss.gamma", "bitmask_mask_to_group", "bitmask_group_class_weight"];
+
+/// A model read from a checkpoint.
+#[derive(Debug, Clone)]
+pub struct ImportedModel {
+    /// Configuration of the network.
+    pub config: ModelConfig,
+    /// Weights of the network.
+    pub weights: StateDict,
+    /// Label bitmasks of the bitmask groups.
+    pub bitmask_groups: Vec<u32>,
+    /// The hyper-parameters as they were.
+    pub hyper_parameters: Map<String, Value>,
+}
+
+/// Why a checkpoint cannot become a model.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ImportError {
+    /// Hyper-parameters that do not make a configuration.
+    #[error("its hyper-parameters do not describe a known model: {0}")]
+    HyperParameters(String),
+    /// An option of the aggregator that is not supported.
+    #[error("its aggregator has the options {0}, which this version does not support")]
+    AggregatorOptions(String),
+    /// Another number of outputs than the schema has.
+    #[error(
+        "it has {found} {what}, but the task schema has {expected}: give the schema it was trained with (--schema)"
+    )]
+    Outputs {
+        /// Which outputs.
+        what: &'static str,
+        /// How many the schema has.
+        expected: usize,
+        /// How many the checkpoint has.
+        found: usize,
+    },
+    /// Tables of another width.
+    #[error(
+        "it was trained on {expected} {input} features, but the tables have {found}: give the tables it was trained with"
+    )]
+    Width {
+        /// `2D` or `3D`.
+        input: &'static str,
+        /// Width of the checkpoint.
+        expected: usize,
+        /// Width of the tables.
+        found: usize,
+    },
+}
+
+impl ImportedModel {
+    /// Checks that tables of these widths fit the model.
+    ///
+    /// # Errors
+    /// [`ImportError::Width`].
+    pub fn check_widths(&self, features_2d: usize, features_3d: usize) -> Result<(), ImportError> {
+        for (input, expected, found) in
+            [("2D", self.config.mol_dim, features_2d), ("3D", self.config.inst_dim, features_3d)]
+        {
+            if expected != found {
+                return Err(ImportError::Width { input, expected, found });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a model of a checkpoint.
+///
+/// # Errors
+/// [`ImportError`] if the hyper-parameters or the number of outputs do not fit. That the tensors fit the
+/// configuration is checked where the network is built.
+pub fn imported_model(
+    checkpoint: LightningCheckpoint,
+    schema: &TaskSchema,
+) -> Result<ImportedModel, ImportError> {
+    let LightningCheckpoint { state_dict: mut weights, hyper_parameters, .. } = checkpoint;
+    for (what, prefix, expected) in [
+        ("classification heads", "cls_heads.", schema.tasks.len()),
+        ("absorbance heads", "abs_heads.", schema.absorbance.len()),
+        ("fluorescence heads", "fluo_heads.", schema.fluorescence.len()),
+    ] {
+        let found = head_count(&weights, prefix);
+        if found != expected {
+            return Err(ImportError::Outputs { what, expected, found });
+        }
+    }
+    let options = hyper_parameters.get("aggregator_kwargs").unwrap_or(&Value::Null);
+    if !options.is_null() && options.as_object().is_none_or(|options| !options.is_empty()) {
+        return Err(ImportError::AggregatorOptions(options.to_string()));
+    }
+    let groups = weights.get("bitmask_head.fc_out.bias").map_or(0, |bias| bias.data().len());
+    let config = config(&hyper_parameters, schema, groups)?;
+    let bitmask_groups = match hyper_parameters.get("bitmask_group_top_ids") {
+        Some(ids) if groups > 0 => serde_json::from_value(ids.clone())
+            .map_err(|error| ImportError::HyperParameters(format!("bitmask_group_top_ids: {error}")))?,
+        _ => Vec::new(),
+    };
+    for buffer in LOSS_BUFFERS {
+        weights.remove(buffer);
+    }
+    Ok(ImportedModel { config, weights, bitmask_groups, hyper_parameters })
+}
+
+/// Number of heads of a group: one more than the largest index under its prefix.
+fn head_count(weights: &StateDict, prefix: &str) -> usize {
+    let index = |name: &str| name.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
+    weights.iter().filter_map(|(name, _)| index(name)).max().map_or(0, |last| last + 1)
+}
+
+/// The hyper-parameters that are part of the model configuration have the same names there.
+fn config(
+    hyper_parameters: &Map<String, Value>,
+    schema: &TaskSchema,
+    bitmask_groups: usize,
+) -> Result<ModelConfig, ImportError> {
+    /// Hyper-parameters of training: they are kept in the manifest only.
+    const OF_TRAINING: [&str; 9] = [
+        "lr",
+        "weight_decay",
+        "lambda_aux_abs",
+        "lambda_aux_fluo",
+        "lambda_aux_bitmask",
+        "reg_loss_type",
+        "bitmask_group_top_ids",
+        "bitmask_group_class_weight",
+        "aggregator_kwargs",
+    ];
+    let mut config = hyper_parameters.clone();
+    config.retain(|name, _| !OF_TRAINING.contains(&name.as_str()));
+    for (name, value) in [
+        ("n_tasks", schema.tasks.len()),
+        ("n_absorbance", schema.absorbance.len()),
+        ("n_fluorescence", schema.fluorescence.len()),
+        ("n_bitmask_groups", bitmask_groups),
+    ] {
+        config.insert(name.into(), json!(value));
+    }
+    let config: ModelConfig = serde_json::from_value(Value::Object(config))
+        .map_err(|error| ImportError::HyperParameters(error.to_string()))?;
+    config.validate().map_err(|error| ImportError::HyperParameters(error.to_string()))?;
+    Ok(config)
+}

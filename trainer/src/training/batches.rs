@@ -1,0 +1,156 @@
+//! Batches of a data set on a device: padded bags and their targets.
+
+use burn::tensor::{Tensor, TensorData};
+use burn::{Dispatch, DispatchDevice};
+use shared_model::network::BagBatch;
+use shared_model::predict::pad;
+
+use super::Partition;
+use crate::data::{Dataset, Standardiser, TargetScales, Targets as TargetTable};
+use crate::labels::LabelMatrix;
+use crate::losses::{RegressionTargets, Targets};
+use crate::parameters::RunParameters;
+use crate::weighting::{BitmaskGroups, bitmask_ids, bitmask_sample_weights};
+
+/// What is needed to make batches of a training and a validation part; everything that is fitted (scales,
+/// groups, rarities) is fitted on the training part alone.
+pub(super) struct Batches<'a> {
+    dataset: &'a Dataset,
+    partition: Partition<'a>,
+    /// Labels of the training rows [M_train, T].
+    train_labels: Vec<bool>,
+    /// Labels of the validation rows [M_validation, T].
+    validation_labels: Vec<bool>,
+    /// Factor of each training row's label weights.
+    rarity: Vec<f32>,
+    pub scales: TargetScales,
+    /// Bitmask groups, if there is a bitmask loss.
+    pub groups: Option<BitmaskGroups>,
+    /// Weight of each group.
+    group_weights: Vec<f32>,
+}
+
+impl<'a> Batches<'a> {
+    pub fn prepare(dataset: &'a Dataset, partition: Partition<'a>, parameters: &RunParameters) -> Self {
+        let loss = &parameters.loss;
+        let tasks = dataset.schema().task_count();
+        let train_labels = labels(dataset, partition.train);
+        let ids = bitmask_ids(LabelMatrix::new(&train_labels, tasks));
+        let rarity = if loss.use_bitmask_loss_weight {
+            bitmask_sample_weights(&ids, loss.bitmask_weight_alpha, loss.bitmask_weight_cap)
+        } else {
+            vec![1.0; ids.len()]
+        };
+        let groups = (loss.lambda_aux_bitmask > 0.0)
+            .then(|| BitmaskGroups::from_training(&ids, loss.bitmask_group_top_k));
+        let group_weights = groups.as_ref().map_or_else(Vec::new, |groups| {
+            groups.class_weights(&ids, loss.bitmask_group_weight_alpha, loss.bitmask_group_weight_cap)
+        });
+        Self {
+            dataset,
+            partition,
+            train_labels,
+            validation_labels: labels(dataset, partition.validation),
+            rarity,
+            scales: TargetScales::fit(dataset, partition.train),
+            groups,
+            group_weights,
+        }
+    }
+
+    pub fn dataset(&self) -> &Dataset {
+        self.dataset
+    }
+
+    /// Rows of the data set to validate on.
+    pub fn validation_rows(&self) -> &[usize] {
+        self.partition.validation
+    }
+
+    pub fn train_labels(&self) -> LabelMatrix<'_> {
+        LabelMatrix::new(&self.train_labels, self.dataset.schema().task_count())
+    }
+
+    pub fn validation_labels(&self) -> LabelMatrix<'_> {
+        LabelMatrix::new(&self.validation_labels, self.dataset.schema().task_count())
+    }
+
+    /// Groups of the bitmask head; 0 without one.
+    pub fn group_count(&self) -> usize {
+        self.group_weights.len()
+    }
+
+    /// A batch of training molecules, given as positions in the training part.
+    pub fn train_batch(
+        &self,
+        positions: &[usize],
+        device: &DispatchDevice,
+    ) -> (BagBatch<Dispatch>, Targets<Dispatch>) {
+        let rows: Vec<usize> = positions.iter().map(|&position| self.partition.train[position]).collect();
+        let rarity: Vec<f32> = positions.iter().map(|&position| self.rarity[position]).collect();
+        (self.bags(&rows, device), self.targets(&rows, &rarity, device))
+    }
+
+    /// A batch of rows of the data set, with their own label weights.
+    pub fn evaluation_batch(
+        &self,
+        rows: &[usize],
+        device: &DispatchDevice,
+    ) -> (BagBatch<Dispatch>, Targets<Dispatch>) {
+        (self.bags(rows, device), self.targets(rows, &vec![1.0; rows.len()], device))
+    }
+
+    fn bags(&self, rows: &[usize], device: &DispatchDevice) -> BagBatch<Dispatch> {
+        let bags = self.dataset.bags();
+        let width = rows.iter().map(|&row| bags.instances(row).len()).max().unwrap_or(1);
+        pad(bags, rows, rows.len(), width, device)
+    }
+
+    fn targets(&self, rows: &[usize], rarity: &[f32], device: &DispatchDevice) -> Targets<Dispatch> {
+        let tensor = |values: Vec<f32>| {
+            let shape = [rows.len(), values.len() / rows.len()];
+            Tensor::from_data(TensorData::new(values, shape), device)
+        };
+        let weights = rows.iter().zip(rarity).flat_map(|(&row, rarity)| {
+            self.dataset.weights().row(row).iter().map(move |weight| weight * rarity)
+        });
+        let regression = |table: &TargetTable, scale: &Standardiser| {
+            (table.outputs() > 0).then(|| {
+                let cells =
+                    || rows.iter().flat_map(|&row| (0..table.outputs()).map(move |output| (row, output)));
+                let value =
+                    |(row, output)| table.get(row, output).map(|value| scale.standardise(output, value));
+                let weight = |(row, output)| match table.get(row, output) {
+                    Some(_) => table.weights().row(row)[output],
+                    None => 0.0,
+                };
+                RegressionTargets {
+                    values: tensor(cells().map(|cell| value(cell).unwrap_or(0.0)).collect()),
+                    weights: tensor(cells().map(weight).collect()),
+                }
+            })
+        };
+        let row_labels = labels(self.dataset, rows);
+        let bitmask = self.groups.as_ref().map(|groups| {
+            let ids = bitmask_ids(LabelMatrix::new(&row_labels, self.dataset.schema().task_count()));
+            let mut weights = vec![0.0; rows.len() * groups.class_count()];
+            for (row, id) in weights.chunks_exact_mut(groups.class_count()).zip(ids) {
+                let group = groups.class_of(id);
+                row[group] = self.group_weights[group];
+            }
+            tensor(weights)
+        });
+        Targets {
+            label_weights: tensor(weights.collect()),
+            labels: tensor(row_labels.into_iter().map(|label| f32::from(u8::from(label))).collect()),
+            absorbance: regression(self.dataset.absorbance(), &self.scales.absorbance),
+            fluorescence: regression(self.dataset.fluorescence(), &self.scales.fluorescence),
+            bitmask,
+        }
+    }
+}
+
+/// Labels of some rows, row after row.
+pub(super) fn labels(dataset: &Dataset, rows: &[usize]) -> Vec<bool> {
+    rows.iter().flat_map(|&row| dataset.labels_of(row)).copied().collect()
+}
