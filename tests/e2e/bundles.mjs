@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { unzip, zip } from './zip.mjs';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 export const OPTIMIL = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug/optimil');
@@ -22,28 +23,44 @@ export function writeBundles() {
   const file = (name) => join(folder, name);
   const optimil = (...words) => execFileSync(OPTIMIL, words, { stdio: ['ignore', 'ignore', 'inherit'] });
   optimil('import', join(imported, 'model.ckpt'), ...inputs, '-o', file('model.optimil'));
-  optimil('predict', file('model.optimil'), ...inputs, '--split', 'leaderboard', '-o', file('predictions.csv'));
+  optimil('predict', file('model.optimil'), ...inputs, '--device', 'cpu', '-o', file('predictions.csv'));
 
   const good = readFileSync(file('model.optimil'));
   writeFileSync(file('truncated.optimil'), good.subarray(0, Math.floor(good.length * 0.6)));
-  writeFileSync(file('tampered.optimil'), tamper(good, 'weights.safetensors'));
+  writeFileSync(file('tampered.optimil'), changed(good, { 'weights.safetensors': flipped }));
+  writeFileSync(file('newer.optimil'), changed(good, { 'manifest.json': manifest((m) => (m.format_version.major = 99)) }));
   writeFileSync(file('picture.optimil'), Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'));
-  writeFileSync(file('empty.zip'), Buffer.concat([Buffer.from('PK\x05\x06', 'latin1'), Buffer.alloc(18)]));
+  writeFileSync(file('foreign.zip'), zip(new Map([['readme.txt', Buffer.from('something else')]])));
+  const members = ['molecules.json', 'features.safetensors'];
+  const alone = manifest((m) => members.forEach((name) => delete m.members[name]));
+  const without = Object.fromEntries(members.map((name) => [name, null]));
+  writeFileSync(file('alone.optimil'), changed(good, { ...without, 'manifest.json': alone }));
   writeFileSync(file('huge.optimil'), '');
   truncateSync(file('huge.optimil'), 1.6e9);
   return { folder, file, remove: () => rmSync(folder, { recursive: true }) };
 }
 
-/** Changes one byte in the middle of a member's data. */
-function tamper(bundle, member) {
-  const bytes = Buffer.from(bundle);
-  // The name stands behind the 30 bytes of its local header; elsewhere it is only mentioned.
-  let name = bytes.indexOf(member);
-  while (bytes.readUInt32LE(name - 30) !== 0x04034b50) name = bytes.indexOf(member, name + 1);
-  const compressed = bytes.readUInt32LE(name - 30 + 18);
-  bytes[name + member.length + Math.floor(compressed / 2)] ^= 1;
-  return bytes;
+/** The bundle with some members changed; a change of `null` leaves the member out. */
+function changed(bundle, changes) {
+  const members = unzip(bundle);
+  for (const [name, change] of Object.entries(changes)) {
+    if (change) members.set(name, change(Buffer.from(members.get(name))));
+    else members.delete(name);
+  }
+  return zip(members);
 }
+
+const flipped = (bytes) => {
+  bytes[bytes.length >> 1] ^= 1;
+  return bytes;
+};
+
+/** A change of the manifest. */
+const manifest = (change) => (bytes) => {
+  const value = JSON.parse(bytes);
+  change(value);
+  return Buffer.from(JSON.stringify(value));
+};
 
 /** The predictions of a table of `optimil predict`: by ID, probabilities [T] and attention [T][N]. */
 export function readPredictions(path) {

@@ -132,7 +132,8 @@ for (const [file, words] of [
   ['truncated.optimil', /incomplete or damaged/],
   ['tampered.optimil', /weights.safetensors/],
   ['picture.optimil', /not an Optimil model bundle/],
-  ['empty.zip', /not an Optimil model bundle/],
+  ['foreign.zip', /not an Optimil model bundle/],
+  ['newer.optimil', /use a newer version/],
   ['huge.optimil', /a page can hold/],
 ]) {
   test(`${file} is turned down in a sentence, and the bundle before it stays`, async () => {
@@ -150,6 +151,15 @@ for (const [file, words] of [
     });
   });
 }
+
+test('a bundle without molecules says so and shows its model', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    await page.goto(`${site.address}?bundle=alone.optimil`);
+    await page.getByText('No molecules in this bundle').waitFor();
+    await page.locator('#model-card').getByText('Transmittance_340', { exact: true }).waitFor();
+    assert.equal(page.workers().length, 0, 'no model is loaded for nothing');
+  });
+});
 
 test('an address that leads nowhere is said, and a file can still be opened', async () => {
   await withPage({ origin: site.origin }, async (page) => {
