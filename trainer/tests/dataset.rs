@@ -46,8 +46,10 @@ fn molecules_keep_the_order_of_the_labels_and_those_without_instances_are_droppe
     let (dataset, expected) = (fixture_train(), expected());
     assert_eq!(dataset.ids(), texts(&expected["hpo_ids_kept"]));
     assert_eq!(dataset.report().dropped, texts(&expected["dropped"]));
-    assert_eq!(dataset.report().notices().len(), 1);
-    assert!(dataset.report().notices()[0].contains("1 of the molecules (\"EOS100035\")"));
+    assert_eq!(dataset.report().absent_columns_notice(), None);
+    assert!(
+        dataset.report().dropped_notice().expect("a notice").contains("1 of the molecules (\"EOS100035\")")
+    );
     assert_eq!(dataset.smiles()[0].as_deref(), Some("CO"));
     assert!(dataset.splits().iter().all(|split| split.as_deref() == Some("train")));
 }
@@ -261,6 +263,17 @@ fn labels_are_positive_above_zero_and_weights_are_clipped() {
 }
 
 #[test]
+fn without_a_label_table_the_2d_table_names_the_molecules() {
+    let small = Small::new();
+    let tables = data::Tables { labels: None, ..small.tables() };
+    let dataset = data::load(&tables, &small.schema, &Splits::All, Labels::Optional).expect("sound");
+    assert_eq!(dataset.ids(), small.sound().ids());
+    assert_eq!(dataset.bags().x3d(), small.sound().bags().x3d());
+    let error = data::load(&tables, &small.schema, &Splits::All, Labels::Required).expect_err("unlabelled");
+    assert!(error.to_string().contains("feat2d.csv"), "{error}");
+}
+
+#[test]
 fn absent_auxiliary_and_weight_columns_are_without_effect_and_reported() {
     let small = Small::new();
     small.write("labels.csv", "ID,split,active,toxic\nA,train,1,0\nB,train,0,0\n");
@@ -268,7 +281,7 @@ fn absent_auxiliary_and_weight_columns_are_without_effect_and_reported() {
     assert_eq!(dataset.absorbance().mask(), [false, false]);
     assert_eq!(dataset.weights().data(), [1.0; 4]);
     assert_eq!(dataset.report().absent_columns, ["w", "peak"]);
-    assert!(dataset.report().notices()[0].contains("\"w\", \"peak\""));
+    assert!(dataset.report().absent_columns_notice().expect("a notice").contains("\"w\", \"peak\""));
     assert_eq!(dataset.folds(), [None, None]);
 }
 

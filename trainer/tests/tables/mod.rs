@@ -27,7 +27,7 @@ pub const FIXTURE_FILES: [&str; 4] =
 pub fn fixture_tables(folder: &Path, ending: &str) -> Tables {
     let [labels, feat2d, feat3d, feat3d_qm] =
         FIXTURE_FILES.map(|name| folder.join(name).with_extension(ending));
-    Tables { labels, feat2d: Some(feat2d), feat3d, feat3d_qm: Some(feat3d_qm) }
+    Tables { labels: Some(labels), feat2d: Some(feat2d), feat3d, feat3d_qm: Some(feat3d_qm) }
 }
 
 /// The fixture's split `train`.
@@ -86,7 +86,7 @@ impl Small {
 
     pub fn tables(&self) -> Tables {
         Tables {
-            labels: self.path("labels.csv"),
+            labels: Some(self.path("labels.csv")),
             feat2d: Some(self.path("feat2d.csv")),
             feat3d: self.path("feat3d.csv"),
             feat3d_qm: Some(self.path("qm.csv")),

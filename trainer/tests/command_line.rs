@@ -1,0 +1,340 @@
+//! The program as a user runs it: results on disk, exit codes, and one sentence for every mistake.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use shared_model::bundle::BundleReader;
+use tempfile::TempDir;
+
+fn repository(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    root.join(path).to_str().expect("UTF-8").to_owned()
+}
+
+fn chromophores(file: &str) -> String {
+    repository(&format!("data/chromophores/{file}"))
+}
+
+fn imported(file: &str) -> String {
+    repository(&format!("trainer/tests/fixtures/imported/{file}"))
+}
+
+fn features() -> Vec<String> {
+    ["feat2d", "feat3d", "feat3d-qm"]
+        .into_iter()
+        .flat_map(|table| {
+            let file = format!("{}_scaled.csv.gz", table.replace('-', "_"));
+            [format!("--{table}"), chromophores(&file)]
+        })
+        .collect()
+}
+
+fn optimil(arguments: &[&str], more: &[String]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_optimil"));
+    command.args(arguments).args(more).output().expect("the program starts")
+}
+
+fn succeeds(arguments: &[&str], more: &[String]) -> String {
+    let output = optimil(arguments, more);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {text}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Asserts exit code 2 and one line on standard error that holds all of `parts`.
+fn refuses(arguments: &[&str], more: &[String], parts: &[&str]) {
+    let output = optimil(arguments, more);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+    assert_eq!(text.lines().count(), 1, "one sentence: {text}");
+    for part in parts {
+        assert!(text.contains(part), "\"{part}\" is not in: {text}");
+    }
+}
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> String {
+        fs::write(self.path(name), bytes).expect("written");
+        self.path(name)
+    }
+
+    /// The bundle of the imported checkpoint.
+    fn imported_bundle(&self) -> String {
+        let bundle = self.path("imported.optimil");
+        let labels = imported("labels.csv");
+        let checkpoint = imported("model.ckpt");
+        succeeds(&["import", &checkpoint, "--labels", &labels, "-o", &bundle], &features());
+        bundle
+    }
+
+    fn names(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.0.path()).expect("folder").map(|entry| entry.expect("entry").path()).collect()
+    }
+}
+
+/// Rows by (ID, conf_id), all other columns as numbers.
+fn attention_rows(path: &str) -> Vec<((String, String), Vec<f64>)> {
+    let mut reader = csv::Reader::from_path(path).expect("CSV");
+    let mut rows: Vec<_> = reader
+        .records()
+        .map(|record| {
+            let record = record.expect("a row");
+            let numbers = record.iter().skip(2).map(|cell| cell.parse().expect("a number")).collect();
+            ((record[0].to_owned(), record[1].to_owned()), numbers)
+        })
+        .collect();
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    rows
+}
+
+fn assert_predictions_agree(found: &str, tolerance: f64) {
+    let (found, expected) = (attention_rows(found), attention_rows(&imported("leaderboard_attn.csv")));
+    assert_eq!(found.len(), expected.len());
+    for ((key, found), (expected_key, expected)) in found.iter().zip(&expected) {
+        assert_eq!(key, expected_key);
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() <= tolerance, "{key:?}: {found}, expected {expected}");
+        }
+    }
+}
+
+#[test]
+fn an_imported_checkpoint_predicts_what_the_pytorch_system_exported() {
+    let folder = Folder::new();
+    let bundle = folder.imported_bundle();
+    let labels = imported("labels.csv");
+    let predict = |device: &str, out: &str| {
+        let arguments = ["predict", &bundle, "--labels", &labels, "--split", "leaderboard"];
+        optimil(
+            &arguments,
+            &[features(), ["--device", device, "-o", out].map(String::from).to_vec()].concat(),
+        )
+    };
+    let cpu = folder.path("cpu.csv");
+    assert!(predict("cpu", &cpu).status.success());
+    assert_predictions_agree(&cpu, 1e-5);
+
+    let parquet = folder.path("cpu.parquet");
+    assert!(predict("cpu", &parquet).status.success());
+    assert!(fs::read(&parquet).expect("written").starts_with(b"PAR1"));
+
+    let wgpu = folder.path("wgpu.csv");
+    let output = predict("wgpu", &wgpu);
+    if !output.status.success() && std::env::var_os("CI").is_none() {
+        // Only where the user has no driver; CI installs one in software.
+        assert!(String::from_utf8_lossy(&output.stderr).contains("finds no device"));
+        eprintln!("skipped on wgpu: no driver");
+        return;
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_predictions_agree(&wgpu, 1e-4);
+}
+
+#[test]
+fn a_safetensors_state_dict_imports_like_the_checkpoint_it_came_from() {
+    let folder = Folder::new();
+    let bytes = fs::read(folder.imported_bundle()).expect("bundle");
+    let bundle = BundleReader::open(&bytes).expect("bundle");
+    let weights = folder.write("weights.safetensors", &bundle.weights().expect("weights").to_safetensors());
+    let parameters = serde_json::to_vec(&bundle.manifest().parameters).expect("JSON");
+    let parameters = folder.write("hyper_parameters.json", &parameters);
+    let again = folder.path("again.optimil");
+    succeeds(&["import", &weights, "--hyper-parameters", &parameters, "-o", &again], &features());
+    let again = fs::read(again).expect("bundle");
+    let again = BundleReader::open(&again).expect("bundle");
+    assert_eq!(again.manifest().model, bundle.manifest().model);
+    assert_eq!(again.weights().expect("weights"), bundle.weights().expect("weights"));
+    // No label table: the 2D table names the molecules.
+    assert_eq!(again.molecules().expect("molecules").expect("some").len(), 640);
+}
+
+#[test]
+fn tables_of_another_width_than_the_checkpoint_are_refused() {
+    let folder = Folder::new();
+    let out = folder.path("model.optimil");
+    let checkpoint = imported("model.ckpt");
+    let without_quantum = &features()[..4];
+    refuses(&["import", &checkpoint, "-o", &out], without_quantum, &["model.ckpt", "214 3D features", "205"]);
+    assert!(folder.names().is_empty(), "nothing is left behind");
+}
+
+#[test]
+fn broken_bundles_are_refused_in_one_sentence() {
+    let folder = Folder::new();
+    let bytes = fs::read(folder.imported_bundle()).expect("bundle");
+    let labels = imported("labels.csv");
+    let out = folder.path("out.csv");
+    let refused = |bundle: &str, parts: &[&str]| {
+        let arguments = ["predict", bundle, "--labels", &labels, "--device", "cpu", "-o", &out];
+        refuses(&arguments, &features(), &[parts, &[bundle]].concat());
+        assert!(!Path::new(&out).exists(), "no partial result");
+    };
+    refused(&folder.path("none.optimil"), &["No such file"]);
+    refused(&folder.write("cut.optimil", &bytes[..bytes.len() / 2]), &["incomplete or damaged"]);
+    refused(&folder.write("foreign.optimil", b"ID,conf_id\n"), &["not an Optimil model bundle"]);
+    let mut tampered = bytes.clone();
+    // Stored, not compressed: a byte in the middle of the weights.
+    let weights = bytes.windows(19).position(|w| w == b"weights.safetensors").expect("member") + 100_000;
+    tampered[weights] ^= 1;
+    refused(&folder.write("tampered.optimil", &tampered), &["weights.safetensors"]);
+}
+
+#[test]
+fn a_result_of_an_unknown_kind_is_refused_before_the_work() {
+    let folder = Folder::new();
+    let arguments = ["predict", "model.optimil", "--labels", "labels.csv", "-o", &folder.path("out.xlsx")];
+    refuses(&arguments, &features(), &["out.xlsx", ".csv or .parquet"]);
+}
+
+/// A training run of a few seconds.
+fn train(folder: &Folder, out: &str, seed: &str, parameters: &str) -> Output {
+    let (labels, schema) = (chromophores("labels.csv"), chromophores("schema.toml"));
+    let parameters = folder.write("parameters.json", parameters.as_bytes());
+    let out = folder.path(out);
+    let arguments = [
+        "train",
+        "--labels",
+        &labels,
+        "--schema",
+        &schema,
+        "--params",
+        &parameters,
+        "--seed",
+        seed,
+        "--device",
+        "cpu",
+        "--max-epochs",
+        "2",
+        "--out",
+        &out,
+    ];
+    optimil(&arguments, &features())
+}
+
+const SMALL: &str = r#"{
+    "mol_hidden": 32, "mol_layers": 2, "inst_hidden": 32, "inst_layers": 2, "proj_dim": 32, "attn_heads": 4,
+    "mixer_hidden": 32, "mixer_layers": 2, "head_num_layers": 1, "batch_size": 128, "accumulate_grad_batches": 3
+}"#;
+
+#[test]
+fn the_same_seed_trains_the_same_model_to_the_bit() {
+    let folder = Folder::new();
+    let weights = |out: &str, seed: &str| {
+        let output = train(&folder, out, seed, SMALL);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let bytes = fs::read(folder.path(&format!("{out}/model.optimil"))).expect("bundle");
+        let reader = BundleReader::open(&bytes).expect("bundle");
+        reader.manifest().members["weights.safetensors"].sha256.clone()
+    };
+    let first = weights("first", "5");
+    assert_eq!(first, weights("second", "5"));
+    assert_ne!(first, weights("third", "6"));
+}
+
+#[test]
+fn a_run_folder_holds_bundle_metrics_predictions_and_parameters() {
+    let folder = Folder::new();
+    let output = train(&folder, "run", "0", SMALL);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary = String::from_utf8_lossy(&output.stdout);
+    assert!(summary.contains("Fluoresces_above_560") && summary.contains("bootstrap intervals"), "{summary}");
+
+    let mut metrics = csv::Reader::from_path(folder.path("run/metrics.csv")).expect("CSV");
+    let header = metrics.headers().expect("header").clone();
+    for column in ["epoch", "train_loss_total", "val_macro_ap", "val_roc_auc_Absorbs_near_uv"] {
+        assert!(header.iter().any(|name| name == column), "{column} is not in {header:?}");
+    }
+    assert_eq!(metrics.records().count(), 2);
+    // 131 molecules of the validation split, one row a conformer.
+    assert_eq!(attention_rows(&folder.path("run/leaderboard_attn.csv")).len(), 364);
+
+    let bytes = fs::read(folder.path("run/model.optimil")).expect("bundle");
+    let bundle = BundleReader::open(&bytes).expect("bundle");
+    let training = bundle.manifest().training.clone().expect("trained here");
+    assert_eq!((training.train_molecules, training.validation_molecules), (509, 131));
+    assert_eq!(bundle.manifest().absorbance_standardisers.len(), 2);
+    bundle.features().expect("features").expect("travel with the model");
+
+    // What was resolved is fed back.
+    let resolved = fs::read_to_string(folder.path("run/params.json")).expect("parameters");
+    assert!(train(&folder, "again", "0", &resolved).status.success());
+}
+
+#[test]
+fn mistakes_in_parameters_are_named_before_any_work() {
+    let folder = Folder::new();
+    for (parameters, parts) in [
+        (r#"{ "learning_rate": 1 }"#, ["parameters.json", "learning_rate"]),
+        (r#"{ "mol_dropout": 2 }"#, ["mol_dropout is 2", "between"]),
+        ("{", ["parameters.json", "not valid JSON"]),
+        (r#"{ "inst_hidden": 30, "attn_heads": 4 }"#, ["inst_hidden 30", "attn_heads 4"]),
+    ] {
+        let output = train(&folder, "run", "0", parameters);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        let last = text.lines().last().unwrap_or_default();
+        assert!(parts.iter().all(|part| last.contains(part)), "{parts:?} are not in: {text}");
+        assert!(!Path::new(&folder.path("run/model.optimil")).exists());
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_reported_with_its_epoch() {
+    let folder = Folder::new();
+    let table = |name: &str, header: &str, row: fn(usize) -> String| {
+        let rows: Vec<String> = (0..12).map(row).collect();
+        folder.write(name, format!("{header}\n{}\n", rows.join("\n")).as_bytes())
+    };
+    let labels = table("labels.csv", "ID,split,active", |row| {
+        format!("M{row},{},{}", if row < 8 { "train" } else { "leaderboard" }, row % 2)
+    });
+    // Finite numbers whose products are not.
+    let feat2d = table("feat2d.csv", "ID,a,b", |row| format!("M{row},3e38,-{row}e37"));
+    let feat3d = table("feat3d.csv", "ID,conf_id,x", |row| format!("M{row},0,3e38"));
+    let schema = folder.write("schema.toml", b"[[task]]\nname = \"active\"\n");
+    let out = folder.path("run");
+    let arguments = [
+        "train",
+        "--labels",
+        &labels,
+        "--schema",
+        &schema,
+        "--feat2d",
+        &feat2d,
+        "--feat3d",
+        &feat3d,
+        "--device",
+        "cpu",
+        "--max-epochs",
+        "2",
+        "--out",
+        &out,
+    ];
+    let output = optimil(&arguments, &[]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("loss became NaN in epoch 1") && text.contains("learning rate"), "{text}");
+    assert!(!Path::new(&folder.path("run/model.optimil")).exists());
+}
+
+#[test]
+fn an_unknown_split_lists_those_there_are() {
+    let folder = Folder::new();
+    let bundle = folder.imported_bundle();
+    let labels = imported("labels.csv");
+    let out = folder.path("out.csv");
+    let arguments =
+        ["predict", &bundle, "--labels", &labels, "--split", "test", "--device", "cpu", "-o", &out];
+    refuses(&arguments, &features(), &["\"test\"", "\"leaderboard\", \"train\""]);
+}
