@@ -20,7 +20,7 @@ export async function watchedPage(browser, origin, options = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   const faults = [];
-  page.on('request', (request) => {
+  context.on('request', (request) => {
     const url = request.url();
     const local = url.startsWith(`${origin}/`) || url.startsWith('data:') || url.startsWith(`blob:${origin}/`);
     if (!local) faults.push(`request to ${url}`);

@@ -51,7 +51,7 @@ pub async fn choose(
             let on_gpu = warm_up(&gpu, bags).await?;
             let (chosen, taken, other) =
                 if on_gpu < on_cpu { (gpu, on_gpu, on_cpu) } else { (cpu, on_cpu, on_gpu) };
-            let reason = format!("{taken:.0} ms a batch, {other:.0} ms on the other");
+            let reason = format!("the faster one, {taken:.0} ms a batch where the other takes {other:.0} ms");
             report(&Report::Running { device: chosen.device, reason });
             return Ok(chosen);
         }
