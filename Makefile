@@ -12,7 +12,7 @@ help:
 	@echo 'make explorer  build the web page into dist/'
 	@echo 'make build     build the explorer, then the trainer with the explorer inside'
 	@echo 'make demo      train on the data set in data/ and open the model in the explorer'
-	@echo 'make test      build everything and run all tests, in the browser too'
+	@echo 'make test      set up, build everything, run all tests, in the browser too'
 	@echo 'make clean     remove everything that was built'
 
 setup:

@@ -69,15 +69,18 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
             </div>
             <div
                 class="viewport"
-                id="molecules"
-                tabindex="0"
-                aria-label="Molecules: arrow keys select"
-                aria-activedescendant=move || explorer.selected.get().map(|selected| format!("molecule-{selected}"))
                 node_ref=viewport
                 on:scroll:target=move |event| scroll.set(f64::from(event.target().scroll_top()))
-                on:keydown=keys
             >
-                <table role="grid" aria-rowcount=move || shown.with(|shown| shown.len() + 1)>
+                <table
+                    role="grid"
+                    id="molecules"
+                    tabindex="0"
+                    aria-label="Molecules: arrow keys select"
+                    aria-rowcount=move || shown.with(|shown| shown.len() + 1)
+                    aria-activedescendant=move || explorer.selected.get().map(|selected| format!("molecule-{selected}"))
+                    on:keydown=keys
+                >
                     {heading}
                     <tbody>
                         <tr class="spacer" aria-hidden="true">
