@@ -16,9 +16,10 @@ fn main() -> io::Result<()> {
     if dist.join("index.html").exists() {
         for entry in fs::read_dir(dist.canonicalize()?)? {
             let entry = entry?;
-            if entry.file_type()?.is_file() {
-                let name = entry.file_name();
-                writeln!(list, "({:?}, include_bytes!({:?})),", name.to_string_lossy(), entry.path())
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Trunk leaves a lock file, whose name starts with a dot.
+            if entry.file_type()?.is_file() && !name.starts_with('.') {
+                writeln!(list, "({name:?}, include_bytes!({:?})),", entry.path())
                     .expect("a string takes every line");
             }
         }

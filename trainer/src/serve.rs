@@ -122,7 +122,8 @@ fn read_folder(folder: &Path) -> Result<Vec<(String, Cow<'static, [u8]>)>, Serve
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_file()) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        if let Some(name) = name.filter(|name| path.is_file() && !name.starts_with('.')) {
             files.push((name.to_owned(), read(&path)?.into()));
         }
     }

@@ -1,0 +1,46 @@
+# What there is to make: `make help`.
+
+TABLES := --feat2d data/chromophores/feat2d_scaled.csv.gz \
+          --feat3d data/chromophores/feat3d_scaled.csv.gz \
+          --feat3d-qm data/chromophores/feat3d_qm_scaled.csv.gz
+OPTIMIL := $(or $(CARGO_TARGET_DIR),target)/debug/optimil
+
+.PHONY: help setup explorer build demo test clean
+
+help:
+	@echo 'make setup     get the compilers, tools and browser that are missing'
+	@echo 'make explorer  build the web page into dist/'
+	@echo 'make build     build the explorer, then the trainer with the explorer inside'
+	@echo 'make demo      train on the data set in data/ and open the model in the explorer'
+	@echo 'make test      set up, build everything, run all tests, in the browser too'
+	@echo 'make clean     remove everything that was built'
+
+setup:
+	@echo '== Setting up'
+	@scripts/setup
+
+explorer:
+	@echo '== Building the explorer into dist/'
+	@scripts/build-explorer
+
+build: explorer
+	@echo '== Building the trainer'
+	cargo build --locked -p trainer
+
+demo: setup build
+	@echo '== Training on data/chromophores'
+	$(OPTIMIL) train --labels data/chromophores/labels.csv $(TABLES) \
+	  --schema data/chromophores/schema.toml --params data/chromophores/params.json --out demo
+	@echo '== Serving the model: open the address below in a browser, stop with Ctrl-C'
+	$(OPTIMIL) serve demo/model.optimil
+
+test: setup build
+	@echo '== Native tests'
+	cargo test --locked --workspace --exclude explorer
+	@echo '== Browser tests'
+	@npm --prefix tests --silent test
+
+clean:
+	@echo '== Removing what was built'
+	cargo clean
+	rm -rf dist demo tests/node_modules tests/screenshots

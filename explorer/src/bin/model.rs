@@ -1,0 +1,4 @@
+//! The model worker.
+fn main() {
+    explorer::model::run();
+}

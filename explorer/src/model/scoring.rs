@@ -1,0 +1,67 @@
+//! Predicting molecules batch by batch, each batch reported as soon as it is there.
+
+use burn::{Dispatch, DispatchDevice};
+use shared_model::bags::Bags;
+use shared_model::network::Model;
+use shared_model::predict::predict;
+
+use super::{now, report};
+use crate::protocol::{Device, Prediction, Report};
+
+/// Molecules of a batch: enough to keep a GPU busy, few enough that the table fills steadily on a CPU; one of
+/// the sizes to which `predict` pads.
+const BATCH: usize = 64;
+
+/// A model on its device.
+pub struct Scorer {
+    /// The device, for people.
+    pub device: Device,
+    /// The device, for Burn.
+    pub burn_device: DispatchDevice,
+    /// The network.
+    pub model: Model<Dispatch>,
+}
+
+/// Predicts and reports every molecule.
+///
+/// # Errors
+/// Inputs that do not fit the model, in words.
+pub async fn score_all(scorer: &Scorer, bags: &Bags) -> Result<(), String> {
+    let start = now();
+    for batch in batches(bags) {
+        let predictions = score(scorer, bags, &batch).await?;
+        let molecules = batch.iter().map(|&molecule| molecule as u32).collect();
+        report(&Report::Predicted { molecules, predictions });
+    }
+    report(&Report::Finished { seconds: (now() - start) / 1000.0 });
+    Ok(())
+}
+
+/// All molecules in batches: first those at the top of the table, which someone is looking at, then bags of like
+/// size together, which need the least padding.
+pub fn batches(bags: &Bags) -> impl Iterator<Item = Vec<usize>> {
+    let mut order: Vec<usize> = (0..bags.len()).collect();
+    if let Some(rest) = order.get_mut(BATCH..) {
+        rest.sort_by_key(|&molecule| bags.instances(molecule).len());
+    }
+    let mut order = order.into_iter();
+    std::iter::from_fn(move || Some(order.by_ref().take(BATCH).collect::<Vec<_>>()).filter(|b| !b.is_empty()))
+}
+
+/// Predicts some molecules.
+///
+/// # Errors
+/// Inputs that do not fit the model, in words.
+pub async fn score(scorer: &Scorer, bags: &Bags, molecules: &[usize]) -> Result<Vec<Prediction>, String> {
+    let predictions = predict(&scorer.model, bags, molecules, &scorer.burn_device)
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(predictions
+        .into_iter()
+        .map(|prediction| Prediction {
+            logits: prediction.logits,
+            probabilities: prediction.probabilities,
+            attention: prediction.attention,
+        })
+        .collect())
+}

@@ -1,0 +1,160 @@
+//! The page as a whole: where its parts go, and the ways to open a bundle.
+
+use std::sync::Arc;
+
+use leptos::ev::DragEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+use web_sys::{FileList, UrlSearchParams};
+
+use super::bundle_file;
+use super::device_control::DeviceControl;
+use super::model_card::ModelCard;
+use super::molecule::MoleculePanel;
+use super::molecule_table::MoleculeTable;
+use super::notice::Notice;
+use super::state::{Explorer, OpenBundle};
+use crate::protocol::DeviceChoice;
+
+/// The page.
+#[component]
+pub fn Page() -> impl IntoView {
+    let query =
+        window().location().search().ok().and_then(|search| UrlSearchParams::new_with_str(&search).ok());
+    let parameter = |name: &str| query.as_ref().and_then(|query| query.get(name));
+    let choice = parameter("device").and_then(|word| DeviceChoice::from_word(&word));
+    let explorer = Explorer::new(choice.unwrap_or(DeviceChoice::Auto));
+    provide_context(explorer);
+    if let Some(address) = parameter("bundle") {
+        bundle_file::open_address(explorer, address);
+    }
+
+    let dragging = RwSignal::new(false);
+    let drag = move |event: DragEvent| {
+        event.prevent_default();
+        dragging.set(true);
+    };
+    let drop = move |event: DragEvent| {
+        event.prevent_default();
+        dragging.set(false);
+        open_first(explorer, event.data_transfer().and_then(|data| data.files()));
+    };
+    view! {
+        <div
+            class="page"
+            class:dragging=dragging
+            on:dragover=drag
+            on:dragleave=move |_| dragging.set(false)
+            on:drop=drop
+        >
+            <header>
+                <h1>"Optimil"</h1>
+                <BundleName/>
+                <OpenButton/>
+                <Show when=move || has_molecules(explorer)>
+                    <DeviceControl/>
+                </Show>
+            </header>
+            <Notice/>
+            <main>
+                <Show when=move || explorer.bundle.with(Option::is_none)>
+                    <Welcome/>
+                </Show>
+                // A list of at most one: another bundle is another element, drawn anew.
+                <For
+                    each=move || explorer.bundle.get()
+                    key=|bundle| bundle.number
+                    children=|bundle| view! { <Bundle bundle/> }
+                />
+            </main>
+        </div>
+    }
+}
+
+fn has_molecules(explorer: Explorer) -> bool {
+    explorer.bundle.with(|bundle| bundle.as_ref().is_some_and(|bundle| !bundle.molecules().is_empty()))
+}
+
+fn open_first(explorer: Explorer, files: Option<FileList>) {
+    if let Some(file) = files.and_then(|files| files.get(0)) {
+        bundle_file::open_file(explorer, file);
+    }
+}
+
+#[component]
+fn BundleName() -> impl IntoView {
+    let explorer = expect_context::<Explorer>();
+    move || {
+        let bundle = explorer.bundle.get()?;
+        let count = match bundle.molecules().len() {
+            1 => "1 molecule".to_owned(),
+            count => format!("{count} molecules"),
+        };
+        Some(view! {
+            <p class="bundle"><strong id="bundle-name">{bundle.name.clone()}</strong>" "<span>{count}</span></p>
+        })
+    }
+}
+
+/// A file input looks different in every browser: the label is the button, the input stays focusable.
+#[component]
+fn OpenButton() -> impl IntoView {
+    let explorer = expect_context::<Explorer>();
+    let input = NodeRef::<Input>::new();
+    let chosen = move |_| {
+        if let Some(input) = input.get() {
+            open_first(explorer, input.files());
+            // The same file can be chosen again after it has changed.
+            input.set_value("");
+        }
+    };
+    view! {
+        <label class="button">
+            "Open a bundle"
+            <input type="file" id="file" class="visually-hidden" accept=".optimil" node_ref=input on:change=chosen/>
+        </label>
+    }
+}
+
+/// What is in the open bundle.
+#[component]
+fn Bundle(bundle: Arc<OpenBundle>) -> impl IntoView {
+    let contents = if bundle.molecules().is_empty() {
+        view! { <NoMolecules/> }.into_any()
+    } else {
+        view! {
+            <div class="panels">
+                <MoleculeTable bundle=bundle.clone()/>
+                <MoleculePanel bundle=bundle.clone()/>
+            </div>
+        }
+        .into_any()
+    };
+    view! {
+        {contents}
+        <ModelCard bundle/>
+    }
+}
+
+#[component]
+fn Welcome() -> impl IntoView {
+    view! {
+        <section class="welcome">
+            <h2>"Open a model bundle"</h2>
+            <p>"Drop a "<code>".optimil"</code>" file anywhere on this page, or choose one above."</p>
+            <p class="faint">
+                "The model runs here, in this browser. Nothing is uploaded: molecules and model stay on this computer."
+            </p>
+        </section>
+    }
+}
+
+#[component]
+fn NoMolecules() -> impl IntoView {
+    view! {
+        <section class="welcome">
+            <h2>"No molecules in this bundle"</h2>
+            <p>"The model travels alone: there is nothing to predict here. What the bundle says of the model is below."</p>
+        </section>
+    }
+}

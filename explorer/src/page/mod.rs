@@ -1,0 +1,21 @@
+//! The page: opens bundles, shows their molecules and what the model says of them.
+
+mod attention;
+mod bundle_file;
+mod colour;
+mod device_control;
+mod layout;
+mod model_card;
+mod model_worker;
+mod molecule;
+mod molecule_table;
+mod notice;
+mod state;
+
+use web_sys::console;
+
+/// Draws the page into the document's body.
+pub fn run() {
+    std::panic::set_hook(Box::new(|panic| console::error_1(&panic.to_string().into())));
+    leptos::mount::mount_to_body(layout::Page);
+}

@@ -1,0 +1,101 @@
+//! What the bundle says of its model.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use shared_model::bundle::{Interval, Manifest, TrainingSummary};
+
+use super::state::OpenBundle;
+
+/// The model card: open at once where there are no molecules to look at.
+#[component]
+pub fn ModelCard(bundle: Arc<OpenBundle>) -> impl IntoView {
+    let manifest = &bundle.manifest;
+    let features = format!(
+        "{} of the molecule, {} of a conformer",
+        manifest.features_2d.len(),
+        manifest.features_3d.len()
+    );
+    view! {
+        <details class="card" id="model-card" open=bundle.molecules().is_empty()>
+            <summary>"About this model"</summary>
+            <dl>
+                <dt>"Written by"</dt>
+                <dd>{manifest.producer.clone()}", "{manifest.created.clone()}</dd>
+                <dt>"Features"</dt>
+                <dd>{features}</dd>
+                {manifest.training.as_ref().map(training)}
+                {manifest.data_source.clone().map(|source| view! {
+                    <dt>"Data"</dt>
+                    <dd>{source.citation}" ("{source.licence}")"</dd>
+                })}
+            </dl>
+            {tasks(manifest)}
+        </details>
+    }
+}
+
+fn training(summary: &TrainingSummary) -> impl IntoView + use<> {
+    let trained = format!(
+        "on {} molecules, {} epochs (weights of epoch {}), seed {}, {}",
+        summary.train_molecules, summary.epochs, summary.best_epoch, summary.seed, summary.device
+    );
+    let measured = format!(
+        "on {} molecules ({}): mean average precision {:.3}, mean ROC AUC {:.3}",
+        summary.validation_molecules,
+        summary.validation_split,
+        summary.macro_average_precision,
+        summary.macro_roc_auc
+    );
+    view! {
+        <dt>"Trained"</dt>
+        <dd>{trained}</dd>
+        <dt>"Measured"</dt>
+        <dd>{measured}</dd>
+        <dt>"Data hash"</dt>
+        <dd><code>{summary.data_sha256.clone()}</code></dd>
+    }
+}
+
+/// The tasks, with their metrics where the bundle has them.
+fn tasks(manifest: &Manifest) -> impl IntoView + use<> {
+    let with_interval =
+        |value: f64, interval: Interval| format!("{value:.3} ({:.3} to {:.3})", interval.low, interval.high);
+    let measured = manifest.training.is_some();
+    let rows = manifest.schema.tasks.iter().map(|task| {
+        let training = manifest.training.as_ref();
+        let metrics =
+            training.and_then(|summary| summary.tasks.iter().find(|metrics| metrics.task == task.name));
+        view! {
+            <tr>
+                <th scope="row">{task.name.clone()}</th>
+                <td>{task.description.clone()}</td>
+                {metrics.map(|metrics| view! {
+                    <td class="number">{metrics.positives}</td>
+                    <td class="number">
+                        {with_interval(metrics.average_precision, metrics.average_precision_interval)}
+                    </td>
+                    <td class="number">{with_interval(metrics.roc_auc, metrics.roc_auc_interval)}</td>
+                })}
+            </tr>
+        }
+    });
+    view! {
+        <div class="wide">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Task"</th>
+                        <th scope="col">"A positive"</th>
+                        {measured.then(|| view! {
+                            <th scope="col" class="number">"Positives"</th>
+                            <th scope="col" class="number">"Average precision"</th>
+                            <th scope="col" class="number">"ROC AUC"</th>
+                        })}
+                    </tr>
+                </thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}

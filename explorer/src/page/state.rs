@@ -1,0 +1,242 @@
+//! What the page knows: the open bundle, what has been predicted so far, and what the person looks at.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use leptos::prelude::*;
+use shared_model::bundle::{Manifest, Molecule};
+use web_sys::Blob;
+
+use super::model_worker::ModelWorker;
+use crate::protocol::{Device, DeviceChoice, Prediction, Report};
+
+/// A bundle that the page has read.
+#[derive(Debug)]
+pub struct OpenBundle {
+    /// Which of the bundles opened since the page was loaded.
+    pub number: usize,
+    /// Name of the file.
+    pub name: String,
+    /// What the bundle says of itself.
+    pub manifest: Manifest,
+    /// The molecules in it, if any travel with the model.
+    pub molecules: Option<Vec<Molecule>>,
+}
+
+impl OpenBundle {
+    /// A bundle as read.
+    pub fn new(name: String, manifest: Manifest, molecules: Option<Vec<Molecule>>) -> Self {
+        static OPENED: AtomicUsize = AtomicUsize::new(0);
+        Self { number: OPENED.fetch_add(1, Ordering::Relaxed), name, manifest, molecules }
+    }
+
+    /// The molecules; none if the bundle has none.
+    pub fn molecules(&self) -> &[Molecule] {
+        self.molecules.as_deref().unwrap_or_default()
+    }
+}
+
+/// A file on its way in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incoming {
+    /// Name of the file.
+    pub name: String,
+    /// Bytes so far.
+    pub received: f64,
+    /// Bytes in all, where known.
+    pub total: Option<f64>,
+}
+
+/// How far the model is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelStatus {
+    /// No bundle with molecules is open.
+    Idle,
+    /// The model's program is coming in.
+    Loading {
+        /// Bytes so far.
+        received: f64,
+        /// Bytes in all, where known.
+        total: Option<f64>,
+    },
+    /// The weights are being read.
+    ReadingWeights,
+    /// A device is being tried.
+    WarmingUp(Device),
+    /// The model runs; how many molecules are left shows in the predictions.
+    Running {
+        /// Where.
+        device: Device,
+        /// Why there.
+        reason: String,
+        /// Seconds that all molecules took, when all are done.
+        seconds: Option<f64>,
+    },
+    /// The bundle has molecules without their features.
+    NoInputs,
+    /// The model has stopped for good.
+    Failed(String),
+}
+
+/// The page's state: signals, shared by every part of the page.
+#[derive(Clone, Copy)]
+pub struct Explorer {
+    /// The open bundle.
+    pub bundle: RwSignal<Option<Arc<OpenBundle>>>,
+    /// A file on its way in.
+    pub incoming: RwSignal<Option<Incoming>>,
+    /// What went wrong last, in a sentence.
+    pub trouble: RwSignal<Option<String>>,
+    /// Predictions so far, by position of the molecule in the bundle.
+    pub predictions: RwSignal<Vec<Option<Arc<Prediction>>>>,
+    /// How many molecules are predicted.
+    pub predicted: RwSignal<usize>,
+    /// How far the model is.
+    pub status: RwSignal<ModelStatus>,
+    /// Where the model is to run.
+    pub choice: RwSignal<DeviceChoice>,
+    /// Position of the molecule that is looked at.
+    pub selected: RwSignal<Option<usize>>,
+    /// Text that the IDs in the table must contain.
+    pub search: RwSignal<String>,
+    /// The file of the open bundle, for the next worker.
+    file: StoredValue<Option<Blob>, LocalStorage>,
+    /// The bundle before the open one, until the model has accepted the open one.
+    earlier: StoredValue<Option<(Arc<OpenBundle>, Blob)>, LocalStorage>,
+    /// The worker that runs the open bundle.
+    worker: StoredValue<Option<ModelWorker>, LocalStorage>,
+    /// Why the model runs elsewhere than chosen, after a crash.
+    detour: StoredValue<Option<String>>,
+}
+
+impl Explorer {
+    /// The state of a page on which nothing is open.
+    pub fn new(choice: DeviceChoice) -> Self {
+        Self {
+            bundle: RwSignal::new(None),
+            incoming: RwSignal::new(None),
+            trouble: RwSignal::new(None),
+            predictions: RwSignal::new(Vec::new()),
+            predicted: RwSignal::new(0),
+            status: RwSignal::new(ModelStatus::Idle),
+            choice: RwSignal::new(choice),
+            selected: RwSignal::new(None),
+            search: RwSignal::new(String::new()),
+            file: StoredValue::new_local(None),
+            earlier: StoredValue::new_local(None),
+            worker: StoredValue::new_local(None),
+            detour: StoredValue::new(None),
+        }
+    }
+
+    /// Shows a bundle and starts the model on it. The bundle before it comes back if the model refuses this one.
+    pub fn show(self, bundle: OpenBundle, file: Blob) {
+        let before = self.bundle.get_untracked().zip(self.file.get_value());
+        self.earlier.set_value(before);
+        self.trouble.set(None);
+        self.display(Arc::new(bundle), file);
+    }
+
+    fn display(self, bundle: Arc<OpenBundle>, file: Blob) {
+        self.search.set(String::new());
+        self.selected.set((!bundle.molecules().is_empty()).then_some(0));
+        self.file.set_value(Some(file));
+        self.bundle.set(Some(bundle));
+        // After the frame that this makes has been laid out and painted.
+        request_animation_frame(|| set_timeout(|| mark("table"), Duration::ZERO));
+        self.start_model(self.choice.get_untracked(), None);
+    }
+
+    /// Runs the model elsewhere.
+    pub fn choose_device(self, choice: DeviceChoice) {
+        self.choice.set(choice);
+        self.start_model(choice, None);
+    }
+
+    /// Replaces the worker by a new one for the open bundle.
+    fn start_model(self, device: DeviceChoice, detour: Option<String>) {
+        let count = self.bundle.with_untracked(|bundle| bundle.as_ref().map_or(0, |b| b.molecules().len()));
+        self.predictions.set(vec![None; count]);
+        self.predicted.set(0);
+        self.detour.set_value(detour);
+        // The worker before this one stops when its handle goes.
+        self.worker.set_value(None);
+        let Some(file) = self.file.get_value().filter(|_| count > 0) else {
+            self.status.set(ModelStatus::Idle);
+            return;
+        };
+        self.status.set(ModelStatus::Loading { received: 0.0, total: None });
+        match ModelWorker::start(file, device, move |report| self.hear(report, device)) {
+            Ok(worker) => self.worker.set_value(Some(worker)),
+            Err(reason) => self.status.set(ModelStatus::Failed(reason)),
+        }
+    }
+
+    /// Takes in what the worker says.
+    fn hear(self, report: Report, asked: DeviceChoice) {
+        match report {
+            Report::Loading { received, total } => self.status.set(ModelStatus::Loading { received, total }),
+            // The worker's handle answers this one.
+            Report::Started => {}
+            Report::ReadingWeights => self.status.set(ModelStatus::ReadingWeights),
+            Report::WarmingUp(device) => self.status.set(ModelStatus::WarmingUp(device)),
+            Report::Running { device, reason } => {
+                self.earlier.set_value(None);
+                let reason = self.detour.get_value().unwrap_or(reason);
+                self.status.set(ModelStatus::Running { device, reason, seconds: None });
+            }
+            Report::Predicted { molecules, predictions } => {
+                mark("prediction");
+                self.predicted.update(|count| *count += molecules.len());
+                self.predictions.update(|known| {
+                    for (molecule, prediction) in molecules.into_iter().zip(predictions) {
+                        known[molecule as usize] = Some(Arc::new(prediction));
+                    }
+                });
+            }
+            Report::Finished { seconds: taken } => self.status.update(|status| {
+                if let ModelStatus::Running { seconds, .. } = status {
+                    *seconds = Some(taken);
+                }
+            }),
+            Report::NoInputs => {
+                self.earlier.set_value(None);
+                self.status.set(ModelStatus::NoInputs);
+            }
+            Report::Refused(reason) => self.go_back(reason),
+            Report::Crashed(reason) => {
+                if asked == DeviceChoice::Cpu {
+                    self.status.set(ModelStatus::Failed(reason));
+                } else {
+                    self.start_model(DeviceChoice::Cpu, Some(format!("the model stopped before: {reason}")));
+                }
+            }
+        }
+    }
+
+    /// Puts a bundle away that the model has refused.
+    fn go_back(self, reason: String) {
+        let name = self.bundle.with_untracked(|bundle| bundle.as_ref().map(|bundle| bundle.name.clone()));
+        self.trouble.set(name.map(|name| super::bundle_file::complaint(&name, &reason)));
+        match self.earlier.try_update_value(Option::take).flatten() {
+            Some((bundle, file)) => self.display(bundle, file),
+            None => {
+                self.worker.set_value(None);
+                self.file.set_value(None);
+                self.bundle.set(None);
+                self.status.set(ModelStatus::Idle);
+            }
+        }
+    }
+}
+
+/// Marks a moment in the browser's own timeline, once: how long the page takes is then for anyone to see.
+fn mark(moment: &str) {
+    if let Some(performance) = window().performance()
+        && performance.get_entries_by_name(moment).length() == 0
+    {
+        // Measuring must never stop the page.
+        let _ = performance.mark(moment);
+    }
+}

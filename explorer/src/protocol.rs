@@ -1,0 +1,110 @@
+//! What the page and the model worker say to each other.
+//!
+//! One worker runs one bundle on one choice of device: another bundle or device is another worker. The loader
+//! script `start-model.js` speaks this protocol too, before the worker's wasm is there ([`Report::Loading`]).
+
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+
+/// Where the person (or the page's address) wants the model to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceChoice {
+    /// The faster of the two, as measured.
+    Auto,
+    /// WebGPU.
+    WebGpu,
+    /// Burn's flex backend.
+    Cpu,
+}
+
+impl DeviceChoice {
+    /// All choices, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::WebGpu, Self::Cpu];
+
+    /// The word for this choice in the page's address.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::WebGpu => "webgpu",
+            Self::Cpu => "cpu",
+        }
+    }
+
+    /// The choice of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.word() == word)
+    }
+}
+
+/// Where the model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Device {
+    /// WebGPU.
+    WebGpu,
+    /// Burn's flex backend.
+    Cpu,
+}
+
+/// What the page asks of the worker, once.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// The bundle, a `Blob`: handed over by reference, read by the worker itself.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    pub bundle: JsValue,
+    /// Where to run.
+    pub device: DeviceChoice,
+}
+
+/// What the worker tells the page.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Report {
+    /// The worker's wasm is coming in.
+    Loading {
+        /// Bytes so far.
+        received: f64,
+        /// Bytes in all, where the server says.
+        total: Option<f64>,
+    },
+    /// The worker is there: it waits for the request.
+    Started,
+    /// The weights are being read.
+    ReadingWeights,
+    /// One device is being tried.
+    WarmingUp(Device),
+    /// The device is chosen; predictions follow.
+    Running {
+        /// Where the model runs.
+        device: Device,
+        /// Why there.
+        reason: String,
+    },
+    /// Predictions of some molecules.
+    Predicted {
+        /// Positions of the molecules in the bundle.
+        molecules: Vec<u32>,
+        /// Their predictions.
+        predictions: Vec<Prediction>,
+    },
+    /// The molecules travel without their features: there is nothing to predict.
+    NoInputs,
+    /// Every molecule of the bundle has its prediction.
+    Finished {
+        /// Seconds from the first batch to the last.
+        seconds: f64,
+    },
+    /// The model cannot run; nothing more follows. Another device would not help.
+    Refused(String),
+    /// The worker fell over; nothing more follows. Another device may help.
+    Crashed(String),
+}
+
+/// What the model says of one molecule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Logit of each task [T].
+    pub logits: Vec<f32>,
+    /// Probability of each task [T].
+    pub probabilities: Vec<f32>,
+    /// Attention [T, N], row-major: how much each task looks at each conformer.
+    pub attention: Vec<f32>,
+}

@@ -1,0 +1,12 @@
+// Starts the page's wasm. A file of its own: the Content-Security-Policy allows no inline script.
+const { js, wasm } = document.getElementById('start').dataset;
+try {
+  const { default: init } = await import(new URL(js, document.baseURI));
+  await init({ module_or_path: new URL(wasm, document.baseURI) });
+} catch (error) {
+  const sentence = document.createElement('p');
+  sentence.setAttribute('role', 'alert');
+  sentence.textContent =
+    `The page cannot start (${error.message}). It needs a current browser with WebAssembly; reload to try again.`;
+  document.body.append(sentence);
+}

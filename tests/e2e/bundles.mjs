@@ -1,0 +1,83 @@
+// The bundles that the tests open, written by the native program, and what that program predicts for them.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { unzip, zip } from './zip.mjs';
+
+export const ROOT = resolve(import.meta.dirname, '../..');
+export const OPTIMIL = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug/optimil');
+
+const imported = join(ROOT, 'trainer/tests/fixtures/imported');
+const tables = join(ROOT, 'data/chromophores');
+const inputs = [
+  ['--labels', join(imported, 'labels.csv')],
+  ['--feat2d', join(tables, 'feat2d_scaled.csv.gz')],
+  ['--feat3d', join(tables, 'feat3d_scaled.csv.gz')],
+  ['--feat3d-qm', join(tables, 'feat3d_qm_scaled.csv.gz')],
+].flat();
+
+/** Writes the bundles into a folder of their own. */
+export function writeBundles() {
+  const folder = mkdtempSync(join(tmpdir(), 'optimil-'));
+  const file = (name) => join(folder, name);
+  const optimil = (...words) => execFileSync(OPTIMIL, words, { stdio: ['ignore', 'ignore', 'inherit'] });
+  optimil('import', join(imported, 'model.ckpt'), ...inputs, '-o', file('model.optimil'));
+  optimil('predict', file('model.optimil'), ...inputs, '--device', 'cpu', '-o', file('predictions.csv'));
+
+  const good = readFileSync(file('model.optimil'));
+  writeFileSync(file('truncated.optimil'), good.subarray(0, Math.floor(good.length * 0.6)));
+  writeFileSync(file('tampered.optimil'), changed(good, { 'weights.safetensors': flipped }));
+  writeFileSync(file('newer.optimil'), changed(good, { 'manifest.json': manifest((m) => (m.format_version.major = 99)) }));
+  writeFileSync(file('picture.optimil'), Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'));
+  writeFileSync(file('foreign.zip'), zip(new Map([['readme.txt', Buffer.from('something else')]])));
+  const members = ['molecules.json', 'features.safetensors'];
+  const alone = manifest((m) => members.forEach((name) => delete m.members[name]));
+  const without = Object.fromEntries(members.map((name) => [name, null]));
+  writeFileSync(file('alone.optimil'), changed(good, { ...without, 'manifest.json': alone }));
+  writeFileSync(file('huge.optimil'), '');
+  truncateSync(file('huge.optimil'), 1.6e9);
+  return { folder, file, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+/** The bundle with some members changed; a change of `null` leaves the member out. */
+function changed(bundle, changes) {
+  const members = unzip(bundle);
+  for (const [name, change] of Object.entries(changes)) {
+    if (change) members.set(name, change(Buffer.from(members.get(name))));
+    else members.delete(name);
+  }
+  return zip(members);
+}
+
+const flipped = (bytes) => {
+  bytes[bytes.length >> 1] ^= 1;
+  return bytes;
+};
+
+/** A change of the manifest. */
+const manifest = (change) => (bytes) => {
+  const value = JSON.parse(bytes);
+  change(value);
+  return Buffer.from(JSON.stringify(value));
+};
+
+/** The predictions of a table of `optimil predict`: by ID, probabilities [T] and attention [T][N]. */
+export function readPredictions(path) {
+  const [header, ...lines] = readFileSync(path, 'utf8').trim().split('\n').map((line) => line.split(','));
+  const columns = (prefix) => header.flatMap((name, index) => (name.startsWith(prefix) ? [index] : []));
+  const [probabilities, attention] = [columns('pred_'), columns('attn_')];
+  const molecules = new Map();
+  for (const line of lines) {
+    const id = line[header.indexOf('ID')];
+    const known = molecules.get(id) ?? {
+      conformers: [],
+      probabilities: probabilities.map((column) => Number(line[column])),
+      attention: attention.map(() => []),
+    };
+    known.conformers.push(line[header.indexOf('conf_id')]);
+    attention.forEach((column, task) => known.attention[task].push(Number(line[column])));
+    molecules.set(id, known);
+  }
+  return molecules;
+}
