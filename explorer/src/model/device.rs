@@ -13,7 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use super::scoring::{self, Scorer};
-use super::{now, report, scope};
+use super::{now, refused, report, scope};
 use crate::protocol::{Device, DeviceChoice, Report};
 
 /// What the browser offers for WebGPU.
@@ -27,42 +27,41 @@ enum Adapter {
 /// Loads the model on the device asked for, or on the faster one; reports the choice and its reason.
 ///
 /// # Errors
-/// Weights that do not fit the configuration, in words.
+/// The last report: weights that do not fit the configuration, or a device that fails.
 pub async fn choose(
     choice: DeviceChoice,
     config: &ModelConfig,
     weights: &StateDict,
     bags: &Bags,
-) -> Result<Scorer, String> {
+) -> Result<Scorer, Report> {
     let adapter = if choice == DeviceChoice::Cpu { Adapter::None } else { adapter().await };
-    let (scorer, reason) = match (choice, adapter) {
-        (DeviceChoice::Cpu, _) => (load(Device::Cpu, config, weights).await?, "your choice".to_owned()),
-        (_, Adapter::None) => {
-            (load(Device::Cpu, config, weights).await?, "this browser offers no WebGPU adapter".to_owned())
-        }
-        (DeviceChoice::WebGpu, _) => (load(Device::WebGpu, config, weights).await?, "your choice".to_owned()),
-        (DeviceChoice::Auto, Adapter::Software) => {
-            (load(Device::Cpu, config, weights).await?, "this browser runs WebGPU in software".to_owned())
-        }
-        (DeviceChoice::Auto, Adapter::Hardware) => {
-            let cpu = load(Device::Cpu, config, weights).await?;
-            let on_cpu = warm_up(&cpu, bags).await?;
-            let gpu = load(Device::WebGpu, config, weights).await?;
-            let on_gpu = warm_up(&gpu, bags).await?;
-            let (chosen, taken, other) =
-                if on_gpu < on_cpu { (gpu, on_gpu, on_cpu) } else { (cpu, on_cpu, on_gpu) };
-            let reason = format!("the faster one, {taken:.0} ms a batch where the other takes {other:.0} ms");
-            report(&Report::Running { device: chosen.device, reason });
-            return Ok(chosen);
-        }
+    let (device, reason) = match (choice, adapter) {
+        (DeviceChoice::Cpu, _) => (Device::Cpu, "your choice"),
+        (_, Adapter::None) => (Device::Cpu, "this browser offers no WebGPU adapter"),
+        (DeviceChoice::WebGpu, _) => (Device::WebGpu, "your choice"),
+        (DeviceChoice::Auto, Adapter::Software) => (Device::Cpu, "this browser runs WebGPU in software"),
+        (DeviceChoice::Auto, Adapter::Hardware) => return faster(config, weights, bags).await,
     };
+    let scorer = load(device, config, weights).await?;
     warm_up(&scorer, bags).await?;
-    report(&Report::Running { device: scorer.device, reason });
+    report(&Report::Running { device, reason: reason.to_owned() });
     Ok(scorer)
 }
 
+/// Tries both devices and reports the faster one.
+async fn faster(config: &ModelConfig, weights: &StateDict, bags: &Bags) -> Result<Scorer, Report> {
+    let cpu = load(Device::Cpu, config, weights).await?;
+    let on_cpu = warm_up(&cpu, bags).await?;
+    let gpu = load(Device::WebGpu, config, weights).await?;
+    let on_gpu = warm_up(&gpu, bags).await?;
+    let (chosen, taken, other) = if on_gpu < on_cpu { (gpu, on_gpu, on_cpu) } else { (cpu, on_cpu, on_gpu) };
+    let reason = format!("the faster one, {taken:.0} ms a batch where the other takes {other:.0} ms");
+    report(&Report::Running { device: chosen.device, reason });
+    Ok(chosen)
+}
+
 /// The model on a device.
-async fn load(device: Device, config: &ModelConfig, weights: &StateDict) -> Result<Scorer, String> {
+async fn load(device: Device, config: &ModelConfig, weights: &StateDict) -> Result<Scorer, Report> {
     let burn_device = match device {
         Device::Cpu => DispatchDevice::Flex(FlexDevice),
         Device::WebGpu => {
@@ -71,13 +70,12 @@ async fn load(device: Device, config: &ModelConfig, weights: &StateDict) -> Resu
             DispatchDevice::Wgpu(device)
         }
     };
-    let model =
-        Model::<Dispatch>::from_state(config, weights, &burn_device).map_err(|error| error.to_string())?;
+    let model = Model::<Dispatch>::from_state(config, weights, &burn_device).map_err(refused)?;
     Ok(Scorer { device, burn_device, model })
 }
 
 /// Predicts the first batch twice: the first time compiles shaders, the second is measured, in milliseconds.
-async fn warm_up(scorer: &Scorer, bags: &Bags) -> Result<f64, String> {
+async fn warm_up(scorer: &Scorer, bags: &Bags) -> Result<f64, Report> {
     report(&Report::WarmingUp(scorer.device));
     let Some(batch) = scoring::batches(bags).next() else { return Ok(0.0) };
     scoring::score(scorer, bags, &batch).await?;

@@ -3,6 +3,8 @@
 mod device;
 mod scoring;
 
+use std::fmt::Display;
+
 use js_sys::{ArrayBuffer, Uint8Array};
 use shared_model::bundle::BundleReader;
 use wasm_bindgen::JsCast;
@@ -17,12 +19,12 @@ pub fn run() {
     std::panic::set_hook(Box::new(|panic| report(&Report::Crashed(panic.to_string()))));
     let listener = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
         spawn_local(async move {
-            let refusal = match serde_wasm_bindgen::from_value(event.data()) {
-                Ok(request) => answer(request).await.err(),
-                Err(error) => Some(error.to_string()),
+            let ended = match serde_wasm_bindgen::from_value(event.data()) {
+                Ok(request) => answer(request).await,
+                Err(error) => Err(Report::Crashed(error.to_string())),
             };
-            if let Some(reason) = refusal {
-                report(&Report::Refused(reason));
+            if let Err(last) = ended {
+                report(&last);
             }
         });
     });
@@ -32,14 +34,15 @@ pub fn run() {
     report(&Report::Started);
 }
 
-/// Opens the bundle and predicts all of its molecules; an error is a bundle that cannot be used.
-async fn answer(request: Request) -> Result<(), String> {
+/// Opens the bundle and predicts all of its molecules; an error is the last report.
+async fn answer(request: Request) -> Result<(), Report> {
     report(&Report::ReadingWeights);
-    let bytes = read(request.bundle.unchecked_into()).await.ok_or("the file cannot be read any more")?;
-    let reader = BundleReader::open(&bytes).map_err(|error| error.to_string())?;
+    let gone = || Report::Refused("it is gone or has changed: choose it again".into());
+    let bytes = read(request.bundle.unchecked_into()).await.ok_or_else(gone)?;
+    let reader = BundleReader::open(&bytes).map_err(refused)?;
     let config = reader.manifest().model.clone();
-    let weights = reader.weights().map_err(|error| error.to_string())?;
-    let features = reader.features().map_err(|error| error.to_string())?;
+    let weights = reader.weights().map_err(refused)?;
+    let features = reader.features().map_err(refused)?;
     drop(bytes);
     let Some(bags) = features else {
         report(&Report::NoInputs);
@@ -48,6 +51,11 @@ async fn answer(request: Request) -> Result<(), String> {
     let scorer = device::choose(request.device, &config, &weights, &bags).await?;
     drop(weights);
     scoring::score_all(&scorer, &bags).await
+}
+
+/// The last report about a bundle that cannot be used.
+fn refused(error: impl Display) -> Report {
+    Report::Refused(error.to_string())
 }
 
 /// The bytes of a blob, or nothing if the file behind it is gone or has changed.

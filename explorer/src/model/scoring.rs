@@ -3,9 +3,9 @@
 use burn::{Dispatch, DispatchDevice};
 use shared_model::bags::Bags;
 use shared_model::network::Model;
-use shared_model::predict::predict;
+use shared_model::predict::{PredictError, predict};
 
-use super::{now, report};
+use super::{now, refused, report};
 use crate::protocol::{Device, Prediction, Report};
 
 /// Molecules of a batch: enough to keep a GPU busy, few enough that the table fills steadily on a CPU; one of
@@ -25,8 +25,8 @@ pub struct Scorer {
 /// Predicts and reports every molecule.
 ///
 /// # Errors
-/// Inputs that do not fit the model, in words.
-pub async fn score_all(scorer: &Scorer, bags: &Bags) -> Result<(), String> {
+/// The last report: inputs that do not fit the model, or a device that fails.
+pub async fn score_all(scorer: &Scorer, bags: &Bags) -> Result<(), Report> {
     let start = now();
     for batch in batches(bags) {
         let predictions = score(scorer, bags, &batch).await?;
@@ -51,11 +51,13 @@ pub fn batches(bags: &Bags) -> impl Iterator<Item = Vec<usize>> {
 /// Predicts some molecules.
 ///
 /// # Errors
-/// Inputs that do not fit the model, in words.
-pub async fn score(scorer: &Scorer, bags: &Bags, molecules: &[usize]) -> Result<Vec<Prediction>, String> {
-    let predictions = predict(&scorer.model, bags, molecules, &scorer.burn_device)
-        .await
-        .map_err(|error| error.to_string())?;
+/// The last report: inputs that do not fit the model, or a device that fails.
+pub async fn score(scorer: &Scorer, bags: &Bags, molecules: &[usize]) -> Result<Vec<Prediction>, Report> {
+    let predictions = predict(&scorer.model, bags, molecules, &scorer.burn_device).await;
+    let predictions = predictions.map_err(|error| match error {
+        PredictError::ReadBack(_) => Report::Crashed(error.to_string()),
+        PredictError::FeatureWidth { .. } | PredictError::NoSuchMolecule { .. } => refused(error),
+    })?;
     Ok(predictions
         .into_iter()
         .map(|prediction| Prediction {
