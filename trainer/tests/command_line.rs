@@ -289,19 +289,17 @@ fn mistakes_in_parameters_are_named_before_any_work() {
     }
 }
 
-#[test]
-fn a_loss_that_is_no_number_is_reported_with_its_epoch() {
-    let folder = Folder::new();
-    let table = |name: &str, header: &str, row: fn(usize) -> String| {
+/// Trains on twelve molecules of one task, without auxiliary targets, with these features of molecule `row`.
+fn train_one_task(folder: &Folder, features: fn(usize) -> [String; 3]) -> Output {
+    let table = |name: &str, header: &str, row: &dyn Fn(usize) -> String| {
         let rows: Vec<String> = (0..12).map(row).collect();
         folder.write(name, format!("{header}\n{}\n", rows.join("\n")).as_bytes())
     };
-    let labels = table("labels.csv", "ID,split,active", |row| {
+    let labels = table("labels.csv", "ID,split,active", &|row| {
         format!("M{row},{},{}", if row < 8 { "train" } else { "leaderboard" }, row % 2)
     });
-    // Finite numbers whose products are not.
-    let feat2d = table("feat2d.csv", "ID,a,b", |row| format!("M{row},3e38,-{row}e37"));
-    let feat3d = table("feat3d.csv", "ID,conf_id,x", |row| format!("M{row},0,3e38"));
+    let feat2d = table("feat2d.csv", "ID,a,b", &|row| format!("M{row},{}", features(row)[..2].join(",")));
+    let feat3d = table("feat3d.csv", "ID,conf_id,x", &|row| format!("M{row},0,{}", features(row)[2]));
     let schema = folder.write("schema.toml", b"[[task]]\nname = \"active\"\n");
     let out = folder.path("run");
     let arguments = [
@@ -321,7 +319,26 @@ fn a_loss_that_is_no_number_is_reported_with_its_epoch() {
         "--out",
         &out,
     ];
-    let output = optimil(&arguments, &[]);
+    optimil(&arguments, &[])
+}
+
+#[test]
+fn another_number_of_tasks_needs_no_change_to_the_program() {
+    let folder = Folder::new();
+    let output =
+        train_one_task(&folder, |row| [row, 3 * row % 7, 5 * row % 11].map(|x| (x as f32 / 5.0).to_string()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let bytes = fs::read(folder.path("run/model.optimil")).expect("bundle");
+    let bundle = BundleReader::open(&bytes).expect("bundle");
+    let model = &bundle.manifest().model;
+    assert_eq!((model.n_tasks, model.n_absorbance, model.n_fluorescence), (1, 0, 0));
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_reported_with_its_epoch() {
+    let folder = Folder::new();
+    // Finite numbers whose products are not.
+    let output = train_one_task(&folder, |row| ["3e38".into(), format!("-{row}e37"), "3e38".into()]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("loss became NaN in epoch 1") && text.contains("learning rate"), "{text}");

@@ -41,4 +41,26 @@ mod tests {
         assert_eq!(drop_path_rate(0.05, 0, 1), 0.0);
         assert_eq!([0, 1, 2].map(|i| drop_path_rate(0.1, i, 3)), [0.0, 0.05, 0.1]);
     }
+
+    #[test]
+    fn drop_path_drops_whole_samples_and_keeps_the_mean() {
+        type B = burn::backend::Autodiff<burn::backend::Flex>;
+        let device = Default::default();
+        // 4,000 samples of 3 rows.
+        let branch = Tensor::<B, 2>::ones([12_000, 2], &device);
+        let dropped: Vec<f32> = drop_path(branch, 0.25, 4000).into_data().to_vec().expect("float32");
+        for sample in dropped.chunks_exact(6) {
+            assert!(sample.iter().all(|value| *value == sample[0]), "rows of a sample share their fate");
+            assert!(sample[0] == 0.0 || (sample[0] - 4.0 / 3.0).abs() < 1e-6);
+        }
+        let mean = dropped.iter().sum::<f32>() / dropped.len() as f32;
+        assert!((mean - 1.0).abs() < 0.05, "{mean}");
+    }
+
+    #[test]
+    fn nothing_is_dropped_without_gradients() {
+        let branch = Tensor::<burn::backend::Flex, 2>::ones([64, 2], &Default::default());
+        let kept: Vec<f32> = drop_path(branch, 0.9, 64).into_data().to_vec().expect("float32");
+        assert!(kept.iter().all(|value| *value == 1.0));
+    }
 }

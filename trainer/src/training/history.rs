@@ -1,6 +1,6 @@
 //! What happened in each epoch, and the table of it.
 
-use std::io::Write;
+use std::io;
 use std::path::Path;
 
 use burn::Dispatch;
@@ -52,20 +52,17 @@ impl LossValues {
         Self { total, classification, absorbance, fluorescence, bitmask, per_task: per_task.to_vec() }
     }
 
-    /// The first loss that is NaN or infinite.
-    pub(super) fn not_finite(&self) -> Option<(&'static str, f32)> {
-        self.named().into_iter().find(|(_, value)| !value.is_finite())
+    /// Parts before the whole: the part says more about what went wrong.
+    const NAMES: [&str; 5] = ["classification", "absorbance", "fluorescence", "bitmask", "total"];
+
+    /// The losses in the order of their names.
+    fn values(&self) -> [f32; 5] {
+        [self.classification, self.absorbance, self.fluorescence, self.bitmask, self.total]
     }
 
-    /// Parts before the whole: the part says more about what went wrong.
-    fn named(&self) -> [(&'static str, f32); 5] {
-        [
-            ("classification", self.classification),
-            ("absorbance", self.absorbance),
-            ("fluorescence", self.fluorescence),
-            ("bitmask", self.bitmask),
-            ("total", self.total),
-        ]
+    /// The first loss that is NaN or infinite.
+    pub(super) fn not_finite(&self) -> Option<(&'static str, f32)> {
+        Self::NAMES.into_iter().zip(self.values()).find(|(_, value)| !value.is_finite())
     }
 }
 
@@ -73,39 +70,40 @@ impl LossValues {
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write_history(path: &Path, schema: &TaskSchema, history: &[EpochRecord]) -> std::io::Result<()> {
-    let tasks = || schema.tasks.iter().map(|task| &task.name);
+pub fn write_history(path: &Path, schema: &TaskSchema, history: &[EpochRecord]) -> io::Result<()> {
     atomic_file::write(path, |file| {
-        write!(file, "epoch,seconds")?;
-        for part in ["train", "val"] {
-            for loss in ["classification", "absorbance", "fluorescence", "bitmask", "total"] {
-                write!(file, ",{part}_loss_{loss}")?;
-            }
-            for task in tasks() {
-                write!(file, ",{part}_loss_{task}")?;
-            }
-        }
-        write!(file, ",val_macro_ap,val_min_ap,val_macro_roc_auc,val_min_roc_auc")?;
-        for metric in ["ap", "roc_auc"] {
-            for task in tasks() {
-                write!(file, ",val_{metric}_{task}")?;
-            }
-        }
-        writeln!(file)?;
+        let mut table = csv::Writer::from_writer(file);
+        table.write_record(header(schema))?;
         for record in history {
-            write!(file, "{},{:.3}", record.epoch, record.seconds)?;
-            for losses in [&record.train_losses, &record.validation_losses] {
-                for value in losses.named().iter().map(|(_, value)| value).chain(&losses.per_task) {
-                    write!(file, ",{value}")?;
-                }
-            }
-            let m = &record.metrics;
-            write!(file, ",{},{},{},{}", m.macro_ap(), m.min_ap(), m.macro_roc_auc(), m.min_roc_auc())?;
-            for value in m.average_precision.iter().chain(&m.roc_auc) {
-                write!(file, ",{value}")?;
-            }
-            writeln!(file)?;
+            table.write_record(row(record))?;
         }
-        Ok(())
+        table.flush()
     })
+}
+
+fn header(schema: &TaskSchema) -> Vec<String> {
+    let tasks = |prefix: &str| -> Vec<String> {
+        schema.tasks.iter().map(|task| format!("{prefix}_{}", task.name)).collect()
+    };
+    let mut header = vec!["epoch".to_owned(), "seconds".to_owned()];
+    for part in ["train", "val"] {
+        header.extend(LossValues::NAMES.map(|loss| format!("{part}_loss_{loss}")));
+        header.extend(tasks(&format!("{part}_loss")));
+    }
+    header.extend(["val_macro_ap", "val_min_ap", "val_macro_roc_auc", "val_min_roc_auc"].map(String::from));
+    header.extend(tasks("val_ap"));
+    header.extend(tasks("val_roc_auc"));
+    header
+}
+
+fn row(record: &EpochRecord) -> Vec<String> {
+    let mut row = vec![record.epoch.to_string(), format!("{:.3}", record.seconds)];
+    for losses in [&record.train_losses, &record.validation_losses] {
+        row.extend(losses.values().iter().chain(&losses.per_task).map(f32::to_string));
+    }
+    let metrics = &record.metrics;
+    let overall = [metrics.macro_ap(), metrics.min_ap(), metrics.macro_roc_auc(), metrics.min_roc_auc()];
+    let numbers = overall.iter().chain(&metrics.average_precision).chain(&metrics.roc_auc);
+    row.extend(numbers.map(f64::to_string));
+    row
 }
