@@ -7,7 +7,7 @@ import { withPage } from './browser.mjs';
 import { ROOT, readPredictions, writeBundles } from './bundles.mjs';
 import { serveFolders } from './site.mjs';
 
-const TOLERANCE = 1e-4;
+const TOLERANCE = 1e-5;
 const SCREENSHOTS = join(ROOT, 'tests/screenshots');
 
 let bundles;
