@@ -61,9 +61,12 @@ pub enum ServeError {
     Stopped(io::Error),
 }
 
-/// Everything that is served, by name.
+/// Files by name, from this program or read from disk.
+type Files = Vec<(String, Cow<'static, [u8]>)>;
+
+/// Everything that is served.
 struct Site {
-    files: Vec<(String, Cow<'static, [u8]>)>,
+    files: Files,
     /// What a browser may call this server.
     hosts: [String; 2],
 }
@@ -110,14 +113,14 @@ fn read_bundle(path: &Path) -> Result<Vec<u8>, ServeError> {
     Ok(bytes)
 }
 
-fn embedded() -> Result<Vec<(String, Cow<'static, [u8]>)>, ServeError> {
+fn embedded() -> Result<Files, ServeError> {
     if EMBEDDED.is_empty() {
         return Err(ServeError::NoExplorer);
     }
     Ok(EMBEDDED.iter().map(|&(name, bytes)| (name.to_owned(), bytes.into())).collect())
 }
 
-fn read_folder(folder: &Path) -> Result<Vec<(String, Cow<'static, [u8]>)>, ServeError> {
+fn read_folder(folder: &Path) -> Result<Files, ServeError> {
     let unreadable = |error| ServeError::Read { path: folder.into(), error };
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
