@@ -16,8 +16,10 @@ before(async () => {
   server = spawn(OPTIMIL, ['serve', bundles.file('model.optimil'), '--port', '0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [line] = await once(server.stdout.setEncoding('utf8'), 'data');
+  const closed = once(server, 'close').then(([code]) => assert.fail(`optimil serve ended with ${code}`));
+  const [line] = await Promise.race([once(server.stdout.setEncoding('utf8'), 'data'), closed]);
   address = new URL(line.trim());
+  closed.catch(() => {});
 });
 
 after(() => {
