@@ -30,9 +30,11 @@ build: explorer
 demo: setup build
 	@echo '== Training on data/chromophores'
 	$(OPTIMIL) train --labels data/chromophores/labels.csv $(TABLES) \
-	  --schema data/chromophores/schema.toml --params data/chromophores/params.json --out demo
-	@echo '== Serving the model: open the address below in a browser, stop with Ctrl-C'
-	$(OPTIMIL) serve demo/model.optimil
+	  --conformers data/chromophores/conformers.sdf.gz \
+	  --schema data/chromophores/schema.toml --params data/chromophores/params.json --max-epochs 60 \
+	  --licence 'CC BY 4.0' --citation 'Joung et al., Scientific Data 7, 295 (2020)' --out demo
+	@echo '== Serving the model to your browser at the address below; stop with Ctrl-C'
+	$(OPTIMIL) serve demo/model.optimil --open
 
 test: setup build
 	@echo '== Native tests'

@@ -34,9 +34,9 @@ pub struct AttentionRow {
     pub id: String,
     /// Conformer.
     pub conf_id: String,
-    /// Predicted probability of each task [T], the same in all rows of a molecule.
+    /// Predicted probability of each task `[T]`, the same in all rows of a molecule.
     pub probabilities: Vec<f32>,
-    /// Share of this conformer in the pooled representation, for each task [T]; sums to 1 over a molecule.
+    /// Share of this conformer in the pooled representation, for each task `[T]`; sums to 1 over a molecule.
     pub attention: Vec<f32>,
 }
 

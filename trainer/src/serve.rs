@@ -61,9 +61,12 @@ pub enum ServeError {
     Stopped(io::Error),
 }
 
-/// Everything that is served, by name.
+/// Files by name, from this program or read from disk.
+type Files = Vec<(String, Cow<'static, [u8]>)>;
+
+/// Everything that is served.
 struct Site {
-    files: Vec<(String, Cow<'static, [u8]>)>,
+    files: Files,
     /// What a browser may call this server.
     hosts: [String; 2],
 }
@@ -78,11 +81,16 @@ struct Reply<'a> {
 
 /// Serves a bundle and the explorer (of a folder, or the one in this program) until the program is stopped.
 ///
-/// Port 0 takes a free one; the address is printed once.
+/// Port 0 takes a free one; `announce` is told the address once requests are taken.
 ///
 /// # Errors
 /// [`ServeError`] before anything is served, or if the system closes the socket.
-pub fn serve(bundle: &Path, explorer: Option<&Path>, port: u16) -> Result<(), ServeError> {
+pub fn serve(
+    bundle: &Path,
+    explorer: Option<&Path>,
+    port: u16,
+    announce: impl FnOnce(&str),
+) -> Result<(), ServeError> {
     let mut files = match explorer {
         Some(folder) => read_folder(folder)?,
         None => embedded()?,
@@ -93,7 +101,7 @@ pub fn serve(bundle: &Path, explorer: Option<&Path>, port: u16) -> Result<(), Se
     let server = Server::http(("127.0.0.1", port)).map_err(|error| listen_error(error.to_string()))?;
     let address = server.server_addr().to_ip().ok_or_else(|| listen_error("not an IP address".into()))?;
     let hosts = [address.to_string(), format!("localhost:{}", address.port())];
-    println!("http://{address}/?bundle={BUNDLE}");
+    announce(&format!("http://{address}/?bundle={BUNDLE}"));
 
     let site = Site { files, hosts };
     thread::scope(|scope| {
@@ -110,14 +118,14 @@ fn read_bundle(path: &Path) -> Result<Vec<u8>, ServeError> {
     Ok(bytes)
 }
 
-fn embedded() -> Result<Vec<(String, Cow<'static, [u8]>)>, ServeError> {
+fn embedded() -> Result<Files, ServeError> {
     if EMBEDDED.is_empty() {
         return Err(ServeError::NoExplorer);
     }
     Ok(EMBEDDED.iter().map(|&(name, bytes)| (name.to_owned(), bytes.into())).collect())
 }
 
-fn read_folder(folder: &Path) -> Result<Vec<(String, Cow<'static, [u8]>)>, ServeError> {
+fn read_folder(folder: &Path) -> Result<Files, ServeError> {
     let unreadable = |error| ServeError::Read { path: folder.into(), error };
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {

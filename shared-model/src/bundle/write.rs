@@ -15,7 +15,7 @@ use crate::state_dict::StateDict;
 /// What goes into a bundle.
 #[derive(Debug, Clone)]
 pub struct BundleContents {
-    /// The manifest; its list of members is filled in by [`write`].
+    /// The manifest; its list of members is filled in by [`write()`].
     pub manifest: Manifest,
     /// The weights.
     pub weights: StateDict,

@@ -97,7 +97,7 @@ impl<B: Backend> TaskAttentionPool<B> {
 
         let pooled = map.clone().matmul(tokens.reshape([bags, width, d])).reshape([bags * tasks, d]);
         let value_weight = self.in_proj_weight.val().slice([0..d, 2 * d..3 * d]);
-        let value_bias = self.in_proj_bias.val().slice([2 * d..3 * d]).unsqueeze();
+        let value_bias = self.in_proj_bias.val().narrow(0, 2 * d, d).unsqueeze();
         // The weights of a bag sum to 1, unless attention dropout removed them all: then to 0, like its pool.
         let mass = map.clone().sum_dim(2).reshape([bags * tasks, 1]);
         (pooled.matmul(value_weight) + mass.matmul(value_bias), map)
@@ -110,7 +110,7 @@ impl<B: Backend> TaskAttentionPool<B> {
         let weight = self.in_proj_weight.val();
         let q = self.q_ln.forward(self.q.val()).reshape([tasks, d]);
         let q = q.matmul(weight.clone().slice([0..d, 0..d]))
-            + self.in_proj_bias.val().slice([0..d]).unsqueeze::<2>();
+            + self.in_proj_bias.val().narrow(0, 0, d).unsqueeze::<2>();
         // [H, d, T] and [H, D, d]
         let q = q.reshape([tasks, self.heads, head_width]).permute([1, 2, 0]);
         let key = weight.slice([0..d, d..2 * d]).reshape([d, self.heads, head_width]).swap_dims(0, 1);

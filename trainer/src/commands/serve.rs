@@ -16,8 +16,18 @@ pub(super) struct ServeArgs {
     /// Folder of a built explorer, instead of the one inside this program
     #[arg(long, value_name = "FOLDER")]
     explorer: Option<PathBuf>,
+    /// Open the address in the browser of this machine
+    #[arg(long)]
+    open: bool,
 }
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    Ok(serve(&args.bundle, args.explorer.as_deref(), args.port)?)
+    let announce = |address: &str| {
+        println!("{address}");
+        // Without a desktop there is no browser to open; the address is printed all the same.
+        if args.open && open::that_detached(address).is_err() {
+            eprintln!("note: no browser could be opened; open the address above in one");
+        }
+    };
+    Ok(serve(&args.bundle, args.explorer.as_deref(), args.port, announce)?)
 }

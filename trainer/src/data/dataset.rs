@@ -191,12 +191,12 @@ impl Dataset {
         &self.conformers
     }
 
-    /// Names of the 2D features [F2], in the order of their columns: sorted.
+    /// Names of the 2D features `[F2]`, in the order of their columns: sorted.
     pub fn names_2d(&self) -> &[String] {
         &self.names_2d
     }
 
-    /// Names of the 3D features [F3], in the order of their columns: geometry sorted, then quantum sorted.
+    /// Names of the 3D features `[F3]`, in the order of their columns: geometry sorted, then quantum sorted.
     pub fn names_3d(&self) -> &[String] {
         &self.names_3d
     }
@@ -206,7 +206,7 @@ impl Dataset {
         &self.labels
     }
 
-    /// Labels [T] of one molecule.
+    /// Labels `[T]` of one molecule.
     pub fn labels_of(&self, molecule: usize) -> &[bool] {
         let tasks = self.schema.task_count();
         &self.labels[molecule * tasks..][..tasks]

@@ -8,9 +8,9 @@ use super::dataset::{Dataset, Targets};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standardiser {
-    /// Mean [outputs], in the unit of the target.
+    /// Mean `[outputs]`, in the unit of the target.
     pub mean: Vec<f32>,
-    /// Population standard deviation [outputs], in the unit of the target; never 0.
+    /// Population standard deviation `[outputs]`, in the unit of the target; never 0.
     pub std: Vec<f32>,
 }
 

@@ -80,17 +80,17 @@ pub struct RegressionTargets<B: Backend> {
 /// The losses of a batch, on the device.
 #[derive(Debug, Clone)]
 pub struct Losses<B: Backend> {
-    /// What training minimises [1].
+    /// What training minimises `[1]`.
     pub total: Tensor<B, 1>,
-    /// Mean over tasks of lam · focal loss [1].
+    /// Mean over tasks of lam · focal loss `[1]`.
     pub classification: Tensor<B, 1>,
-    /// Focal loss of each task [T].
+    /// Focal loss of each task `[T]`.
     pub per_task: Tensor<B, 1>,
-    /// Mean over absorbance outputs [1].
+    /// Mean over absorbance outputs `[1]`.
     pub absorbance: Tensor<B, 1>,
-    /// Mean over fluorescence outputs [1].
+    /// Mean over fluorescence outputs `[1]`.
     pub fluorescence: Tensor<B, 1>,
-    /// Bitmask cross entropy [1].
+    /// Bitmask cross entropy `[1]`.
     pub bitmask: Tensor<B, 1>,
 }
 
