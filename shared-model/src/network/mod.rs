@@ -170,6 +170,7 @@ impl<B: Backend> Model<B> {
             heads: c.attn_heads,
             tasks: c.n_tasks,
             dropout: c.attn_dropout,
+            options: c.aggregator_kwargs.clone(),
         };
         let mut model = Self {
             mol_enc: embedder(c.mol_dim, c.mol_hidden, c.mol_layers, c.mol_dropout)

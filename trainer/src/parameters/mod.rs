@@ -6,7 +6,7 @@
 mod reader;
 
 use serde_json::{Map, Value};
-use shared_model::config::{Activation, ModelConfig};
+use shared_model::config::{Activation, ModelConfig, TaskAttentionPoolOptions};
 use shared_model::schema::TaskSchema;
 
 pub use self::reader::ParameterError;
@@ -34,6 +34,7 @@ pub struct RunParameters {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "documented at the fields of the same names of ModelConfig")]
 pub struct NetworkParameters {
+    pub aggregator_kwargs: TaskAttentionPoolOptions,
     pub mol_hidden: usize,
     pub mol_layers: usize,
     pub mol_dropout: f64,
@@ -137,6 +138,7 @@ impl RunParameters {
             mol_embedder_name: Default::default(),
             inst_embedder_name: Default::default(),
             aggregator_name: Default::default(),
+            aggregator_kwargs: n.aggregator_kwargs.clone(),
             predictor_name: Default::default(),
             mol_hidden: n.mol_hidden,
             mol_layers: n.mol_layers,
@@ -173,6 +175,7 @@ impl NetworkParameters {
         }
         let activation = r.choice("activation", "GELU", &["GELU", "SiLU", "Mish", "ReLU", "LeakyReLU"])?;
         Ok(Self {
+            aggregator_kwargs: r.options("aggregator_kwargs")?,
             mol_hidden: r.integer("mol_hidden", 128, 1, 8192)?,
             mol_layers: r.integer("mol_layers", 3, 1, 64)?,
             mol_dropout: r.number("mol_dropout", 0.15, 0.0, 0.95)?,
@@ -272,9 +275,11 @@ mod tests {
 
     #[test]
     fn what_was_resolved_reads_back_to_the_same_run() {
-        let run = read(json!({ "lr": 1e-3, "lam_t1": 1.4, "gamma_t3": 2.5, "quota_t450_per_256": 6 }))
-            .expect("valid parameters");
+        let run = read(json!({ "lr": 1e-3, "lam_t1": 1.4, "gamma_t3": 2.5, "quota_t450_per_256": 6,
+            "aggregator_kwargs": { "topk_n": 3 } }))
+        .expect("valid parameters");
         assert_eq!(run.loss.tasks.gamma, [1.0, 1.0, 1.0, 2.5]);
+        assert_eq!(run.network.aggregator_kwargs.topk_n, Some(3));
         let TaskMultipliers::Given { raw, .. } = &run.loss.tasks.multipliers else {
             panic!("lam_t1 is given")
         };
@@ -295,5 +300,8 @@ mod tests {
         assert!(message(json!({ "activation": "Tanh" })).contains("Mish"));
         assert!(message(json!({ "lam_floor": 2.0 })).contains("lam_floor"));
         assert!(message(json!([1])).contains("object"));
+        assert!(message(json!({ "aggregator_kwargs": [] })).contains("object of options"));
+        let text = message(json!({ "aggregator_kwargs": { "topk": 2 } }));
+        assert!(text.contains("`topk`") && text.contains("topk_n"), "{text}");
     }
 }

@@ -3,7 +3,13 @@
 //! Field names are those of the earlier PyTorch system's hyper-parameters, so its checkpoints and parameter
 //! files read directly.
 
+mod attention_pool;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::attention_pool::{
+    InstanceSource, PoolSource, TaskAttentionPoolOptions, TopKStrategy, ValueProjection,
+};
 
 /// Shapes and regularisation of the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +36,9 @@ pub struct ModelConfig {
     /// Aggregator of the instances of a bag.
     #[serde(default)]
     pub aggregator_name: Aggregator,
+    /// Options of the aggregator.
+    #[serde(default)]
+    pub aggregator_kwargs: TaskAttentionPoolOptions,
     /// Family of the output heads.
     #[serde(default)]
     pub predictor_name: Predictor,
@@ -203,7 +212,7 @@ impl ModelConfig {
         if !self.inst_hidden.is_multiple_of(self.attn_heads) {
             return Err(ConfigError::Heads { inst_hidden: self.inst_hidden, attn_heads: self.attn_heads });
         }
-        Ok(())
+        self.aggregator_kwargs.validate()
     }
 }
 
@@ -239,6 +248,8 @@ mod tests {
         assert!(message(ModelConfig { attn_dropout: f64::NAN, ..small() }).contains("attn_dropout is NaN"));
         assert!(message(ModelConfig { attn_heads: 3, ..small() }).contains("attn_heads 3"));
         assert!(message(ModelConfig { mol_hidden: usize::MAX, ..small() }).contains("mol_hidden"));
+        let aggregator_kwargs = TaskAttentionPoolOptions { prune_below: Some(1.5), ..Default::default() };
+        assert!(message(ModelConfig { aggregator_kwargs, ..small() }).contains("prune_below is 1.5"));
     }
 
     #[test]
