@@ -143,12 +143,34 @@ fn config(
     ] {
         config.insert(name.into(), json!(value));
     }
+    for (name, value) in architecture(weights) {
+        config.entry(name).or_insert(value);
+    }
     let options = pool_options(config.get("aggregator_kwargs"), weights)?;
     config.insert("aggregator_kwargs".into(), json!(options));
     let config: ModelConfig = serde_json::from_value(Value::Object(config))
         .map_err(|error| ImportError::HyperParameters(error.to_string()))?;
     config.validate().map_err(|error| ImportError::HyperParameters(error.to_string()))?;
     Ok(config)
+}
+
+/// What the weights tell of the architecture, for hyper-parameters that leave it unsaid: the earlier system has no
+/// names for mixers, and none for anything in its first architecture, whose heads have no size either.
+fn architecture(weights: &StateDict) -> Vec<(&'static str, Value)> {
+    let has = |name| weights.get(name).is_some();
+    let mixer = if has("mixer.0.weight") { "mlp" } else { "mlp_v3" };
+    let mut architecture =
+        vec![("mixer_name", json!(mixer)), ("post_norms", json!(has("mixer_post_norm.weight")))];
+    if has("cls_heads.0.weight") {
+        architecture.extend([
+            ("predictor_name", json!("linear")),
+            ("head_num_layers", json!(1)),
+            ("head_dropout", json!(0.0)),
+            ("head_stochastic_depth", json!(0.0)),
+            ("head_fc2_gain_non_last", json!(0.0)),
+        ]);
+    }
+    architecture
 }
 
 /// The options of the attention pool: those given, and what the earlier system leaves unsaid.
@@ -167,7 +189,9 @@ fn pool_options(given: Option<&Value>, weights: &StateDict) -> Result<TaskAttent
 
 #[cfg(test)]
 mod tests {
-    use shared_model::config::{PoolSource, TopKStrategy};
+    use burn::backend::Flex;
+    use shared_model::config::{Mixer, PoolSource, Predictor, TopKStrategy};
+    use shared_model::network::Model;
     use shared_model::state_dict::HostTensor;
 
     use super::*;
@@ -199,6 +223,45 @@ mod tests {
         weights.insert("attn_pool.pool_v.bias", HostTensor::new([1], vec![0.0]));
         let options = pool_options(Some(&json!({ "pool_v_mode": "linear" })), &weights).expect("known");
         assert!(options.pool_v_bias);
+    }
+
+    /// A checkpoint of the first architecture, with hyper-parameters of its own and one more.
+    fn import_v1(name: &str, value: Value) -> Result<ImportedModel, ImportError> {
+        let weights = include_bytes!("../tests/fixtures/model/v1_linear.weights.safetensors");
+        let mut hyper_parameters = json!({
+            "mol_dim": 20, "mol_hidden": 48, "mol_layers": 3, "mol_dropout": 0.1, "inst_dim": 14, "inst_hidden": 32,
+            "inst_layers": 3, "inst_dropout": 0.1, "proj_dim": 24, "attn_heads": 8, "attn_dropout": 0.1,
+            "mixer_hidden": 40, "mixer_layers": 3, "mixer_dropout": 0.1, "activation": "LeakyReLU",
+        });
+        hyper_parameters[name] = value;
+        let json = hyper_parameters.to_string();
+        let checkpoint = LightningCheckpoint::from_safetensors(weights, json.as_bytes()).expect("both files");
+        imported_model(checkpoint, &TaskSchema::euos25())
+    }
+
+    #[test]
+    fn a_checkpoint_of_the_first_architecture_is_known_by_its_tensors() {
+        let imported = import_v1("lr", json!(1e-3)).expect("a known model");
+        let config = &imported.config;
+        assert_eq!((config.mixer_name, config.predictor_name), (Mixer::Mlp, Predictor::Linear));
+        assert!(!config.post_norms && config.n_bitmask_groups == 0);
+        let device = Default::default();
+        Model::<Flex>::from_state(config, &imported.weights, &device).expect("weights fit the configuration");
+    }
+
+    #[test]
+    fn an_unknown_component_is_answered_with_the_known_ones() {
+        for (name, known) in [
+            ("mol_embedder_name", "mlp_v3_2d"),
+            ("inst_embedder_name", "mlp_v3_3d"),
+            ("aggregator_name", "task_attention_pool"),
+            ("mixer_name", "mlp_v3"),
+            ("predictor_name", "linear"),
+            ("activation", "Mish"),
+        ] {
+            let text = import_v1(name, json!("resnet")).expect_err("unknown").to_string();
+            assert!(text.contains("resnet") && text.contains(known), "{name}: {text}");
+        }
     }
 
     #[test]
