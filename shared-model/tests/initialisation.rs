@@ -1,9 +1,10 @@
 //! Initial parameters: what the specification says of them, and that a seed fixes them.
 
 use burn::backend::Flex;
+use burn::tensor::Tensor;
 use serde_json::json;
-use shared_model::config::ModelConfig;
-use shared_model::network::Model;
+use shared_model::config::{Activation, ModelConfig};
+use shared_model::network::{BagBatch, Model};
 use shared_model::state_dict::{HostTensor, StateDict};
 
 fn config() -> ModelConfig {
@@ -86,6 +87,29 @@ fn the_attention_pool_starts_as_in_pytorch() {
     assert_uniform("in_proj", in_proj.data(), (6.0f32 / (128.0 + 384.0)).sqrt());
     assert_eq!(tensor(&state, "attn_pool.log_tau").data(), [0.3f32.ln()]);
     assert_eq!(tensor(&state, "attn_pool.residual_mix").data(), [0.0]);
+}
+
+#[test]
+fn residual_blocks_without_gates_use_the_activation() {
+    let config = ModelConfig { gated: false, activation: Activation::Relu, ..config() };
+    let model = Model::<Flex>::initialise(&config, 0, &Default::default()).expect("valid");
+    let state = model.state_dict();
+    let ff1 = tensor(&state, "inst_enc.blocks.0.ff1.weight");
+    assert_eq!(ff1.shape(), [256, 128], "no second half for a gate");
+    assert_uniform("ff1", ff1.data(), (6.0f32 / 128.0).sqrt());
+    assert_eq!(tensor(&state, "cls_heads.0.blocks.0.fc1.weight").shape(), [512, 128], "heads stay gated");
+
+    let logits = |activation| {
+        let config = ModelConfig { activation, ..config.clone() };
+        let model = Model::<Flex>::from_state(&config, &state, &Default::default()).expect("the same shapes");
+        let batch = BagBatch {
+            x2d: Tensor::ones([1, 100], &Default::default()),
+            x3d: Tensor::ones([1, 2, 128], &Default::default()),
+            padding: Tensor::<Flex, 2>::zeros([1, 2], &Default::default()).greater_elem(0.5),
+        };
+        model.forward(batch).logits.into_data().to_vec::<f32>().expect("float32")
+    };
+    assert_ne!(logits(Activation::Relu), logits(Activation::Gelu));
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::{Value, json};
 use shared_model::bundle::BundleReader;
+use shared_model::config::{Mixer, Predictor};
 use tempfile::TempDir;
 
 fn repository(path: &str) -> String {
@@ -272,6 +274,42 @@ fn a_run_folder_holds_bundle_metrics_predictions_and_parameters() {
 }
 
 #[test]
+fn the_first_architecture_trains_with_options_of_the_pool_and_predicts_the_same_from_its_bundle() {
+    let folder = Folder::new();
+    let mut parameters: Value = serde_json::from_str(SMALL).expect("JSON");
+    parameters["architecture"] = json!("v1");
+    parameters["activation"] = json!("Mish");
+    parameters["aggregator_kwargs"] = json!({
+        "use_temperature": true, "topk_n": 2, "topk_strategy": "mean", "prune_below": 0.1,
+        "residual_pooling": true, "pool_v_mode": "linear",
+    });
+    let output = train(&folder, "run", "0", &parameters.to_string());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let bundle = folder.path("run/model.optimil");
+    let bytes = fs::read(&bundle).expect("bundle");
+    let reader = BundleReader::open(&bytes).expect("bundle");
+    let model = &reader.manifest().model;
+    assert_eq!((model.mixer_name, model.predictor_name), (Mixer::Mlp, Predictor::Linear));
+    assert_eq!((model.aggregator_kwargs.topk_n, model.n_bitmask_groups), (Some(2), 0));
+
+    // Other batches, other padding: the same numbers.
+    let (labels, out) = (chromophores("labels.csv"), folder.path("predicted.csv"));
+    let arguments =
+        ["predict", &bundle, "--labels", &labels, "--split", "leaderboard", "--device", "cpu", "-o", &out];
+    succeeds(&arguments, &features());
+    let (trained, predicted) =
+        (attention_rows(&folder.path("run/leaderboard_attn.csv")), attention_rows(&out));
+    assert_eq!(trained.len(), predicted.len());
+    for ((key, trained), (predicted_key, predicted)) in trained.iter().zip(&predicted) {
+        assert_eq!(key, predicted_key);
+        for (trained, predicted) in trained.iter().zip(predicted) {
+            assert!((trained - predicted).abs() <= 1e-6, "{key:?}: {trained} and {predicted}");
+        }
+    }
+}
+
+#[test]
 fn mistakes_in_parameters_are_named_before_any_work() {
     let folder = Folder::new();
     for (parameters, parts) in [
@@ -279,6 +317,9 @@ fn mistakes_in_parameters_are_named_before_any_work() {
         (r#"{ "mol_dropout": 2 }"#, ["mol_dropout is 2", "between"]),
         ("{", ["parameters.json", "not valid JSON"]),
         (r#"{ "inst_hidden": 30, "attn_heads": 4 }"#, ["inst_hidden 30", "attn_heads 4"]),
+        (r#"{ "mixer_name": "resnet" }"#, ["resnet", "mlp_v3, mlp"]),
+        (r#"{ "aggregator_kwargs": { "topk": 2 } }"#, ["`topk`", "`topk_n`"]),
+        (r#"{ "aggregator_kwargs": { "prune_below": 2 } }"#, ["prune_below is 2", "between"]),
     ] {
         let output = train(&folder, "run", "0", parameters);
         let text = String::from_utf8_lossy(&output.stderr);

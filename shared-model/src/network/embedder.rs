@@ -1,12 +1,14 @@
-//! The residual SwiGLU embedder "mlp_v3": 2D encoder, 3D encoder and mixer.
+//! The residual embedder "mlp_v3": 2D encoder, 3D encoder and mixer.
 
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
 use burn::tensor::{Tensor, activation::silu, backend::Backend};
 
 use super::NetworkError;
+use super::activation::activate;
 use super::parameters::{Init, ParameterSource};
 use super::residual::{drop_path, drop_path_rate, inner_width};
+use crate::config::Activation;
 
 /// Shape and regularisation of an embedder.
 #[derive(Debug, Clone)]
@@ -20,9 +22,11 @@ pub(super) struct EmbedderConfig {
     pub residual_dropout: f64,
     /// Drop-path rate of the last block.
     pub drop_path: f64,
+    /// Activation of the feed-forward layers; none: they are gated by a SiLU.
+    pub activation: Option<Activation>,
 }
 
-/// Pre-norm residual blocks of constant width with a gated feed-forward layer (SwiGLU, Shazeer 2020) each.
+/// Pre-norm residual blocks of constant width with a feed-forward layer each, gated as a rule (SwiGLU, Shazeer 2020).
 #[derive(Module, Debug)]
 pub(super) struct Embedder<B: Backend> {
     /// Left out where the input has the hidden width already.
@@ -39,6 +43,8 @@ struct Block<B: Backend> {
     dropout: Dropout,
     residual_dropout: Dropout,
     drop_path: f64,
+    #[module(skip)]
+    activation: Option<Activation>,
 }
 
 impl EmbedderConfig {
@@ -64,15 +70,20 @@ impl EmbedderConfig {
         let (d, inner) = (self.d_hidden, inner_width(self.d_hidden));
         // The last block starts as the identity; the first ones warm up from a small residual.
         let ff2 = if i + 1 == self.layers { Init::Constant(0.0) } else { Init::Xavier(1.0) };
+        let (ff1_width, ff1) = match self.activation {
+            None => (2 * inner, Init::GateThenValue),
+            Some(_) => (inner, Init::Kaiming),
+        };
         let res_scale = if i + 2 >= self.layers { 0.1 } else { 0.01 };
         Ok(Block {
             pre_norm: source.layer_norm(&format!("{name}.pre_norms.{i}"), d)?,
-            ff1: source.linear(&format!("{name}.blocks.{i}.ff1"), d, 2 * inner, Init::GateThenValue)?,
+            ff1: source.linear(&format!("{name}.blocks.{i}.ff1"), d, ff1_width, ff1)?,
             ff2: source.linear(&format!("{name}.blocks.{i}.ff2"), inner, d, ff2)?,
             res_scale: source.scalar(&format!("{name}.res_scales.{i}"), res_scale)?,
             dropout: DropoutConfig::new(self.dropout).init(),
             residual_dropout: DropoutConfig::new(self.residual_dropout).init(),
             drop_path: drop_path_rate(self.drop_path, i, self.layers),
+            activation: self.activation,
         })
     }
 }
@@ -95,9 +106,15 @@ impl<B: Backend> Embedder<B> {
 impl<B: Backend> Block<B> {
     fn forward(&self, x: Tensor<B, 2>, samples: usize) -> Tensor<B, 2> {
         let h = self.ff1.forward(self.pre_norm.forward(x.clone()));
-        let [u, v] = h.chunk(2, 1).try_into().expect("two halves");
-        let h = self.dropout.forward(silu(u) * v);
-        let h = self.residual_dropout.forward(self.ff2.forward(h));
+        let h = match self.activation {
+            None => {
+                let [u, v] = h.chunk(2, 1).try_into().expect("two halves");
+                silu(u) * v
+            }
+            Some(activation) => activate(h, activation),
+        };
+        let h = self.ff2.forward(self.dropout.forward(h));
+        let h = self.residual_dropout.forward(h);
         let scale = self.res_scale.val().tanh().unsqueeze();
         x + drop_path(h * scale, self.drop_path, samples)
     }

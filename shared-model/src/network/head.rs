@@ -1,4 +1,4 @@
-//! The predictor head "mlp_v3".
+//! The predictor heads "mlp_v3" and "linear".
 
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
@@ -7,10 +7,12 @@ use burn::tensor::{Tensor, activation::silu, backend::Backend};
 use super::NetworkError;
 use super::parameters::{Init, ParameterSource};
 use super::residual::{drop_path, drop_path_rate, inner_width};
+use crate::config::Predictor;
 
 /// Shape and regularisation of a head.
 #[derive(Debug, Clone)]
 pub(super) struct HeadConfig {
+    pub family: Predictor,
     pub d: usize,
     pub d_out: usize,
     pub layers: usize,
@@ -21,12 +23,18 @@ pub(super) struct HeadConfig {
     pub fc2_gain_non_last: f64,
 }
 
-/// Input norm, residual SwiGLU blocks of constant width, and a small-gain output layer.
+/// Residual layers and a small-gain output layer ("mlp_v3"), or an output layer alone ("linear").
 #[derive(Module, Debug)]
 pub(super) struct Head<B: Backend> {
+    body: Option<Body<B>>,
+    fc_out: Linear<B>,
+}
+
+/// Input norm and residual SwiGLU blocks of constant width.
+#[derive(Module, Debug)]
+struct Body<B: Backend> {
     input_norm: LayerNorm<B>,
     blocks: Vec<Block<B>>,
-    fc_out: Linear<B>,
 }
 
 #[derive(Module, Debug)]
@@ -46,10 +54,20 @@ impl HeadConfig {
         name: &str,
         source: &mut ParameterSource<B>,
     ) -> Result<Head<B>, NetworkError> {
-        Ok(Head {
-            input_norm: source.layer_norm(&format!("{name}.input_norm"), self.d)?,
-            blocks: (0..self.layers).map(|i| self.block(name, i, source)).collect::<Result<_, _>>()?,
-            fc_out: source.linear(&format!("{name}.fc_out"), self.d, self.d_out, Init::Xavier(0.01))?,
+        Ok(match self.family {
+            Predictor::MlpV3 => Head {
+                body: Some(Body {
+                    input_norm: source.layer_norm(&format!("{name}.input_norm"), self.d)?,
+                    blocks: (0..self.layers)
+                        .map(|i| self.block(name, i, source))
+                        .collect::<Result<_, _>>()?,
+                }),
+                fc_out: source.linear(&format!("{name}.fc_out"), self.d, self.d_out, Init::Xavier(0.01))?,
+            },
+            Predictor::Linear => {
+                let pytorch_default = Init::Uniform(1.0 / (self.d as f32).sqrt());
+                Head { body: None, fc_out: source.linear(name, self.d, self.d_out, pytorch_default)? }
+            }
         })
     }
 
@@ -80,7 +98,10 @@ impl HeadConfig {
 impl<B: Backend> Head<B> {
     /// Predicts from one embedding per molecule: [B, D] to [B, d_out].
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let x = self.blocks.iter().fold(self.input_norm.forward(x), |x, block| block.forward(x));
+        let x = match &self.body {
+            Some(body) => body.blocks.iter().fold(body.input_norm.forward(x), |x, block| block.forward(x)),
+            None => x,
+        };
         self.fc_out.forward(x)
     }
 }

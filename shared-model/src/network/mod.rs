@@ -1,8 +1,11 @@
 //! The network: a molecule's 2D features and its bag of conformers in, logits and attention out.
 
+mod activation;
 mod attention_pool;
 mod embedder;
 mod head;
+mod mixer;
+mod mlp;
 mod parameters;
 mod residual;
 
@@ -18,8 +21,10 @@ use rand_chacha::ChaCha8Rng;
 use self::attention_pool::{TaskAttentionPool, TaskAttentionPoolConfig};
 use self::embedder::{Embedder, EmbedderConfig};
 use self::head::{Head, HeadConfig};
+use self::mixer::Mixer;
+use self::mlp::MlpConfig;
 use self::parameters::{GradientCollector, Init, ParameterNames, ParameterSource, StateCollector};
-use crate::config::{ConfigError, ModelConfig};
+use crate::config::{ConfigError, Mixer as MixerName, ModelConfig};
 use crate::state_dict::StateDict;
 
 /// Why a network cannot be built from a configuration and weights.
@@ -75,21 +80,21 @@ pub struct NetworkOutput<B: Backend> {
     pub attention: Tensor<B, 3>,
 }
 
-/// The multi-task attention network over bags of conformers (architecture v2).
+/// The multi-task attention network over bags of conformers (architecture v2, or what the configuration changes).
 ///
 /// Regularisation (dropout, drop path) is active exactly when its tensors track gradients.
 #[derive(Module, Debug)]
 pub struct Model<B: Backend> {
     mol_enc: Embedder<B>,
-    mol_post_embed_norm: LayerNorm<B>,
+    mol_post_embed_norm: Option<LayerNorm<B>>,
     proj2d: Projection<B>,
     inst_enc: Embedder<B>,
-    inst_post_embed_norm: LayerNorm<B>,
+    inst_post_embed_norm: Option<LayerNorm<B>>,
     attn_pool: TaskAttentionPool<B>,
-    agg_post_norm: LayerNorm<B>,
+    agg_post_norm: Option<LayerNorm<B>>,
     proj3d: Projection<B>,
-    mixer: Embedder<B>,
-    mixer_post_norm: LayerNorm<B>,
+    mixer: Mixer<B>,
+    mixer_post_norm: Option<LayerNorm<B>>,
     cls_heads: Vec<Head<B>>,
     abs_heads: Vec<Head<B>>,
     fluo_heads: Vec<Head<B>>,
@@ -159,6 +164,10 @@ impl<B: Backend> Model<B> {
             dropout,
             residual_dropout: c.residual_dropout,
             drop_path: c.drop_path,
+            activation: (!c.gated).then_some(c.activation),
+        };
+        let post_norm = |name: &str, width, source: &mut ParameterSource<B>| {
+            c.post_norms.then(|| source.layer_norm(name, width)).transpose()
         };
         let heads = |name: &str, count: usize, source: &mut ParameterSource<B>| {
             (0..count)
@@ -170,21 +179,27 @@ impl<B: Backend> Model<B> {
             heads: c.attn_heads,
             tasks: c.n_tasks,
             dropout: c.attn_dropout,
+            options: c.aggregator_kwargs.clone(),
         };
         let mut model = Self {
             mol_enc: embedder(c.mol_dim, c.mol_hidden, c.mol_layers, c.mol_dropout)
                 .build("mol_enc", source_ref)?,
-            mol_post_embed_norm: source_ref.layer_norm("mol_post_embed_norm", c.mol_hidden)?,
+            mol_post_embed_norm: post_norm("mol_post_embed_norm", c.mol_hidden, source_ref)?,
             proj2d: Projection::build("proj2d", c.mol_hidden, c.proj_dim, source_ref)?,
             inst_enc: embedder(c.inst_dim, c.inst_hidden, c.inst_layers, c.inst_dropout)
                 .build("inst_enc", source_ref)?,
-            inst_post_embed_norm: source_ref.layer_norm("inst_post_embed_norm", c.inst_hidden)?,
+            inst_post_embed_norm: post_norm("inst_post_embed_norm", c.inst_hidden, source_ref)?,
             attn_pool: pool.build("attn_pool", source_ref)?,
-            agg_post_norm: source_ref.layer_norm("agg_post_norm", c.inst_hidden)?,
+            agg_post_norm: post_norm("agg_post_norm", c.inst_hidden, source_ref)?,
             proj3d: Projection::build("proj3d", c.inst_hidden, c.proj_dim, source_ref)?,
-            mixer: embedder(2 * c.proj_dim, c.mixer_hidden, c.mixer_layers, c.mixer_dropout)
-                .build("mixer", source_ref)?,
-            mixer_post_norm: source_ref.layer_norm("mixer_post_norm", c.mixer_hidden)?,
+            mixer: match c.mixer_name {
+                MixerName::MlpV3 => Mixer::MlpV3(
+                    embedder(2 * c.proj_dim, c.mixer_hidden, c.mixer_layers, c.mixer_dropout)
+                        .build("mixer", source_ref)?,
+                ),
+                MixerName::Mlp => Mixer::Mlp(mlp_mixer(c).build("mixer", source_ref)?),
+            },
+            mixer_post_norm: post_norm("mixer_post_norm", c.mixer_hidden, source_ref)?,
             cls_heads: heads("cls_heads", c.n_tasks, source_ref)?,
             abs_heads: heads("abs_heads", c.n_absorbance, source_ref)?,
             fluo_heads: heads("fluo_heads", c.n_fluorescence, source_ref)?,
@@ -226,19 +241,19 @@ impl<B: Backend> Model<B> {
         let [bags, width, features] = batch.x3d.dims();
         let tasks = self.config.n_tasks;
 
-        let e2d = self.mol_post_embed_norm.forward(self.mol_enc.forward(batch.x2d, bags));
+        let e2d = normalise(&self.mol_post_embed_norm, self.mol_enc.forward(batch.x2d, bags));
         let e2d = self.proj2d.forward(e2d);
         let [_, proj] = e2d.dims();
 
         let tokens = self.inst_enc.forward(batch.x3d.reshape([bags * width, features]), bags);
-        let tokens = self.inst_post_embed_norm.forward(tokens);
+        let tokens = normalise(&self.inst_post_embed_norm, tokens);
         let (pooled, attention) = self.attn_pool.forward(tokens, batch.padding);
-        let e3d = self.proj3d.forward(self.agg_post_norm.forward(pooled));
+        let e3d = self.proj3d.forward(normalise(&self.agg_post_norm, pooled));
 
         let e2d = e2d.unsqueeze_dim::<3>(1).expand([bags, tasks, proj]).reshape([bags * tasks, proj]);
         let z = self.mixer.forward(Tensor::cat(vec![e2d, e3d], 1), bags);
         let [_, d] = z.dims();
-        let z = self.mixer_post_norm.forward(z).reshape([bags, tasks, d]);
+        let z = normalise(&self.mixer_post_norm, z).reshape([bags, tasks, d]);
 
         let logits = self
             .cls_heads
@@ -263,8 +278,27 @@ fn shared_heads<B: Backend>(heads: &[Head<B>], z: &Tensor<B, 2>) -> Option<Tenso
     (!outputs.is_empty()).then(|| Tensor::cat(outputs, 1))
 }
 
+/// Applies a layer normalisation, where there is one.
+fn normalise<B: Backend>(norm: &Option<LayerNorm<B>>, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
+    }
+}
+
+fn mlp_mixer(config: &ModelConfig) -> MlpConfig {
+    MlpConfig {
+        d_in: 2 * config.proj_dim,
+        d_hidden: config.mixer_hidden,
+        layers: config.mixer_layers,
+        dropout: config.mixer_dropout,
+        activation: config.activation,
+    }
+}
+
 fn head_config(config: &ModelConfig, d_out: usize) -> HeadConfig {
     HeadConfig {
+        family: config.predictor_name,
         d: config.mixer_hidden,
         d_out,
         layers: config.head_num_layers,

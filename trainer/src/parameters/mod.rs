@@ -6,7 +6,7 @@
 mod reader;
 
 use serde_json::{Map, Value};
-use shared_model::config::{Activation, ModelConfig};
+use shared_model::config::{Activation, Mixer, ModelConfig, Predictor, TaskAttentionPoolOptions};
 use shared_model::schema::TaskSchema;
 
 pub use self::reader::ParameterError;
@@ -34,6 +34,11 @@ pub struct RunParameters {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "documented at the fields of the same names of ModelConfig")]
 pub struct NetworkParameters {
+    pub aggregator_kwargs: TaskAttentionPoolOptions,
+    pub mixer_name: Mixer,
+    pub predictor_name: Predictor,
+    pub post_norms: bool,
+    pub gated: bool,
     pub mol_hidden: usize,
     pub mol_layers: usize,
     pub mol_dropout: f64,
@@ -103,14 +108,15 @@ impl RunParameters {
     pub fn from_json(parameters: &Value, schema: &TaskSchema) -> Result<Self, ParameterError> {
         let mut reader = Reader::new(parameters)?;
         let r = &mut reader;
-        let network = NetworkParameters::read(r)?;
+        let architecture = Architecture::read(r)?;
+        let network = NetworkParameters::read(r, architecture)?;
         let optimisation = OptimisationParameters {
             lr: r.number("lr", 6e-4, 1e-8, 1.0)?,
             weight_decay: r.number("weight_decay", 1e-4, 0.0, 1.0)?,
             batch_size: r.integer("batch_size", 128, 1, 1 << 20)?,
             accumulate_grad_batches: r.integer("accumulate_grad_batches", 1, 1, 4096)?,
         };
-        let loss = LossParameters::read(r, schema.task_count())?;
+        let loss = LossParameters::read(r, schema.task_count(), architecture)?;
         let sampler = read_sampler(r, schema, optimisation.batch_size)?;
         // Of the search, not of a run; accepted so that a search's best parameters read as they are.
         r.choice("objective_mode", "macro_plus_min", &["macro_plus_min"])?;
@@ -137,7 +143,11 @@ impl RunParameters {
             mol_embedder_name: Default::default(),
             inst_embedder_name: Default::default(),
             aggregator_name: Default::default(),
-            predictor_name: Default::default(),
+            aggregator_kwargs: n.aggregator_kwargs.clone(),
+            mixer_name: n.mixer_name,
+            predictor_name: n.predictor_name,
+            post_norms: n.post_norms,
+            gated: n.gated,
             mol_hidden: n.mol_hidden,
             mol_layers: n.mol_layers,
             mol_dropout: n.mol_dropout,
@@ -161,18 +171,43 @@ impl RunParameters {
     }
 }
 
-impl NetworkParameters {
+/// A preset: what the components are where they are not named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Architecture {
+    /// Mixer `mlp` and predictor `linear`, without the four layer normalisations between the components and
+    /// without the bitmask head.
+    V1,
+    V2,
+}
+
+impl Architecture {
     fn read(r: &mut Reader) -> Result<Self, ParameterError> {
+        Ok(if r.choice("architecture", "v2", &["v2", "v1"])? == "v1" { Self::V1 } else { Self::V2 })
+    }
+}
+
+impl NetworkParameters {
+    fn read(r: &mut Reader, architecture: Architecture) -> Result<Self, ParameterError> {
         for (name, known) in [
             ("mol_embedder_name", ["mlp_v3_2d", "mlp_v3"].as_slice()),
             ("inst_embedder_name", &["mlp_v3_3d", "mlp_v3"]),
             ("aggregator_name", &["task_attention_pool"]),
-            ("predictor_name", &["mlp_v3"]),
         ] {
             r.choice(name, known[0], known)?;
         }
+        let (mixer, predictor) = match architecture {
+            Architecture::V1 => ("mlp", "linear"),
+            Architecture::V2 => ("mlp_v3", "mlp_v3"),
+        };
+        let mixer = r.choice("mixer_name", mixer, &["mlp_v3", "mlp"])?;
+        let predictor = r.choice("predictor_name", predictor, &["mlp_v3", "linear"])?;
         let activation = r.choice("activation", "GELU", &["GELU", "SiLU", "Mish", "ReLU", "LeakyReLU"])?;
         Ok(Self {
+            aggregator_kwargs: r.options("aggregator_kwargs")?,
+            mixer_name: serde_json::from_value(mixer.into()).expect("one of the choices above"),
+            predictor_name: serde_json::from_value(predictor.into()).expect("one of the choices above"),
+            post_norms: r.flag("post_norms", architecture == Architecture::V2)?,
+            gated: r.flag("gated", true)?,
             mol_hidden: r.integer("mol_hidden", 128, 1, 8192)?,
             mol_layers: r.integer("mol_layers", 3, 1, 64)?,
             mol_dropout: r.number("mol_dropout", 0.15, 0.0, 0.95)?,
@@ -195,7 +230,8 @@ impl NetworkParameters {
 }
 
 impl LossParameters {
-    fn read(r: &mut Reader, tasks: usize) -> Result<Self, ParameterError> {
+    fn read(r: &mut Reader, tasks: usize, architecture: Architecture) -> Result<Self, ParameterError> {
+        let lambda_aux_bitmask = if architecture == Architecture::V1 { 0.0 } else { 0.05 };
         let regression = r.choice("reg_loss_type", "mse", &["mse", "smoothl1"])?;
         // Read in any case, so that a parameter that has no effect is no unknown one.
         let (floor, ceil) = (r.number("lam_floor", 0.5, 0.0, 1e6)?, r.number("lam_ceil", 1.8, 1e-6, 1e6)?);
@@ -217,7 +253,7 @@ impl LossParameters {
             },
             lambda_aux_abs: r.number("lambda_aux_abs", 0.1, 0.0, 1e3)?,
             lambda_aux_fluo: r.number("lambda_aux_fluo", 0.2, 0.0, 1e3)?,
-            lambda_aux_bitmask: r.number("lambda_aux_bitmask", 0.05, 0.0, 1e3)?,
+            lambda_aux_bitmask: r.number("lambda_aux_bitmask", lambda_aux_bitmask, 0.0, 1e3)?,
             regression: serde_json::from_value(regression.into()).expect("one of the choices above"),
             use_bitmask_loss_weight: r.flag("use_bitmask_loss_weight", true)?,
             bitmask_weight_alpha: r.number("bitmask_weight_alpha", 0.5, 0.0, 10.0)?,
@@ -272,9 +308,11 @@ mod tests {
 
     #[test]
     fn what_was_resolved_reads_back_to_the_same_run() {
-        let run = read(json!({ "lr": 1e-3, "lam_t1": 1.4, "gamma_t3": 2.5, "quota_t450_per_256": 6 }))
-            .expect("valid parameters");
+        let run = read(json!({ "lr": 1e-3, "lam_t1": 1.4, "gamma_t3": 2.5, "quota_t450_per_256": 6,
+            "aggregator_kwargs": { "topk_n": 3 } }))
+        .expect("valid parameters");
         assert_eq!(run.loss.tasks.gamma, [1.0, 1.0, 1.0, 2.5]);
+        assert_eq!(run.network.aggregator_kwargs.topk_n, Some(3));
         let TaskMultipliers::Given { raw, .. } = &run.loss.tasks.multipliers else {
             panic!("lam_t1 is given")
         };
@@ -282,6 +320,21 @@ mod tests {
         let quotas: Vec<_> = run.sampler.quotas.iter().map(|quota| (quota.task, quota.per_256)).collect();
         assert_eq!(quotas, [(3, 1.0), (1, 6.0)]);
         assert_eq!(read(Value::Object(run.resolved.clone())).expect("resolved parameters"), run);
+    }
+
+    #[test]
+    fn the_first_architecture_is_a_preset_that_names_can_change() {
+        let run = read(json!({ "architecture": "v1" })).expect("valid parameters");
+        assert_eq!((run.network.mixer_name, run.network.predictor_name), (Mixer::Mlp, Predictor::Linear));
+        assert!(!run.network.post_norms && run.network.gated);
+        assert_eq!(run.loss.lambda_aux_bitmask, 0.0, "it has no bitmask head");
+        assert_eq!(read(Value::Object(run.resolved.clone())).expect("resolved parameters"), run);
+        let run =
+            read(json!({ "architecture": "v1", "predictor_name": "mlp_v3" })).expect("valid parameters");
+        assert_eq!((run.network.mixer_name, run.network.predictor_name), (Mixer::Mlp, Predictor::MlpV3));
+        let run = read(json!({})).expect("valid parameters");
+        assert_eq!((run.network.mixer_name, run.network.predictor_name), (Mixer::MlpV3, Predictor::MlpV3));
+        assert!(run.network.post_norms && run.loss.lambda_aux_bitmask > 0.0);
     }
 
     #[test]
@@ -295,5 +348,20 @@ mod tests {
         assert!(message(json!({ "activation": "Tanh" })).contains("Mish"));
         assert!(message(json!({ "lam_floor": 2.0 })).contains("lam_floor"));
         assert!(message(json!([1])).contains("object"));
+        assert!(message(json!({ "aggregator_kwargs": [] })).contains("object of options"));
+        for (name, known) in [
+            ("architecture", "v1"),
+            ("mol_embedder_name", "mlp_v3_2d"),
+            ("inst_embedder_name", "mlp_v3_3d"),
+            ("aggregator_name", "task_attention_pool"),
+            ("mixer_name", "mlp_v3, mlp"),
+            ("predictor_name", "mlp_v3, linear"),
+            ("reg_loss_type", "smoothl1"),
+        ] {
+            let text = message(json!({ name: "resnet" }));
+            assert!(text.contains(name) && text.contains("resnet") && text.contains(known), "{text}");
+        }
+        let text = message(json!({ "aggregator_kwargs": { "topk": 2 } }));
+        assert!(text.contains("`topk`") && text.contains("topk_n"), "{text}");
     }
 }

@@ -1,6 +1,8 @@
 //! Taking named, typed, bounded parameters out of a flat JSON object.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 /// Why parameters cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -32,6 +34,14 @@ pub enum ParameterError {
         low: f64,
         /// Largest value allowed.
         high: f64,
+    },
+    /// Options of a component that it does not have.
+    #[error("parameter {name}: {reason}")]
+    Options {
+        /// Name of the parameter.
+        name: String,
+        /// What is wrong with them.
+        reason: String,
     },
     /// A name that is none of the choices.
     #[error("parameter {name} is \"{found}\"; known are: {}", .known.join(", "))]
@@ -143,6 +153,21 @@ impl Reader {
         }
         self.resolved.insert(name.into(), choice.clone().into());
         Ok(choice)
+    }
+
+    /// The options of a component, an object; null is the defaults.
+    pub(super) fn options<T: Default + Serialize + DeserializeOwned>(
+        &mut self,
+        name: &str,
+    ) -> Result<T, ParameterError> {
+        let options = match self.given.remove(name) {
+            None | Some(Value::Null) => T::default(),
+            Some(value @ Value::Object(_)) => serde_json::from_value(value)
+                .map_err(|error| ParameterError::Options { name: name.into(), reason: error.to_string() })?,
+            Some(value) => return Err(wrong_type(name, &value, "an object of options")),
+        };
+        self.resolved.insert(name.into(), json!(options));
+        Ok(options)
     }
 
     /// `{name}_t0` … one number a task.

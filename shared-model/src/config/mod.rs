@@ -3,7 +3,15 @@
 //! Field names are those of the earlier PyTorch system's hyper-parameters, so its checkpoints and parameter
 //! files read directly.
 
+mod attention_pool;
+mod components;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::attention_pool::{
+    InstanceSource, PoolSource, TaskAttentionPoolOptions, TopKStrategy, ValueProjection,
+};
+pub use self::components::{Activation, Aggregator, InstanceEmbedder, Mixer, MoleculeEmbedder, Predictor};
 
 /// Shapes and regularisation of the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,9 +38,21 @@ pub struct ModelConfig {
     /// Aggregator of the instances of a bag.
     #[serde(default)]
     pub aggregator_name: Aggregator,
+    /// Options of the aggregator.
+    #[serde(default)]
+    pub aggregator_kwargs: TaskAttentionPoolOptions,
+    /// Mixer of the two branches.
+    #[serde(default)]
+    pub mixer_name: Mixer,
     /// Family of the output heads.
     #[serde(default)]
     pub predictor_name: Predictor,
+    /// Whether embedders, aggregator and mixer are followed by a layer normalisation each.
+    #[serde(default = "yes")]
+    pub post_norms: bool,
+    /// Whether the feed-forward layers of the residual blocks are gated (SwiGLU); otherwise they use `activation`.
+    #[serde(default = "yes")]
+    pub gated: bool,
     /// Hidden width of the 2D embedder.
     pub mol_hidden: usize,
     /// Residual blocks of the 2D embedder.
@@ -53,13 +73,13 @@ pub struct ModelConfig {
     pub attn_dropout: f64,
     /// Hidden width of the mixer, and width of a task's embedding.
     pub mixer_hidden: usize,
-    /// Residual blocks of the mixer.
+    /// Residual blocks, or layers, of the mixer.
     pub mixer_layers: usize,
     /// Dropout in the mixer.
     pub mixer_dropout: f64,
-    /// Activation where blocks are not gated. The gated blocks of this architecture do not use it.
+    /// Activation of the mixer `mlp`, and of residual blocks that are not gated.
     pub activation: Activation,
-    /// Residual blocks of every head.
+    /// Residual blocks of every head. This and what follows on heads is of no effect on the predictor `linear`.
     pub head_num_layers: usize,
     /// Dropout in the heads.
     pub head_dropout: f64,
@@ -79,55 +99,8 @@ fn default_residual_rate() -> f64 {
     0.05
 }
 
-/// Names of 2D embedders.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum MoleculeEmbedder {
-    /// Residual SwiGLU blocks.
-    #[default]
-    #[serde(rename = "mlp_v3_2d", alias = "mlp_v3")]
-    MlpV3,
-}
-
-/// Names of 3D embedders.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum InstanceEmbedder {
-    /// Residual SwiGLU blocks.
-    #[default]
-    #[serde(rename = "mlp_v3_3d", alias = "mlp_v3")]
-    MlpV3,
-}
-
-/// Names of aggregators.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Aggregator {
-    /// One learned query per task, multi-head attention over the instances.
-    #[default]
-    #[serde(rename = "task_attention_pool")]
-    TaskAttentionPool,
-}
-
-/// Names of head families.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Predictor {
-    /// Residual SwiGLU blocks.
-    #[default]
-    #[serde(rename = "mlp_v3")]
-    MlpV3,
-}
-
-/// Names of activations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names are the field's own")]
-pub enum Activation {
-    #[serde(rename = "GELU")]
-    Gelu,
-    #[serde(rename = "SiLU")]
-    Silu,
-    Mish,
-    #[serde(rename = "ReLU")]
-    Relu,
-    #[serde(rename = "LeakyReLU")]
-    LeakyRelu,
+fn yes() -> bool {
+    true
 }
 
 /// A configuration that no network can have.
@@ -203,7 +176,7 @@ impl ModelConfig {
         if !self.inst_hidden.is_multiple_of(self.attn_heads) {
             return Err(ConfigError::Heads { inst_hidden: self.inst_hidden, attn_heads: self.attn_heads });
         }
-        Ok(())
+        self.aggregator_kwargs.validate()
     }
 }
 
@@ -239,11 +212,45 @@ mod tests {
         assert!(message(ModelConfig { attn_dropout: f64::NAN, ..small() }).contains("attn_dropout is NaN"));
         assert!(message(ModelConfig { attn_heads: 3, ..small() }).contains("attn_heads 3"));
         assert!(message(ModelConfig { mol_hidden: usize::MAX, ..small() }).contains("mol_hidden"));
+        let aggregator_kwargs = TaskAttentionPoolOptions { prune_below: Some(1.5), ..Default::default() };
+        assert!(message(ModelConfig { aggregator_kwargs, ..small() }).contains("prune_below is 1.5"));
     }
 
     #[test]
     fn an_unknown_component_lists_the_known_ones() {
-        let error = serde_json::from_str::<Aggregator>("\"mean_pool\"").expect_err("unknown").to_string();
-        assert!(error.contains("mean_pool") && error.contains("task_attention_pool"), "{error}");
+        let names = [
+            ("mol_embedder_name", vec!["mlp_v3_2d"]),
+            ("inst_embedder_name", vec!["mlp_v3_3d"]),
+            ("aggregator_name", vec!["task_attention_pool"]),
+            ("mixer_name", vec!["mlp_v3", "mlp"]),
+            ("predictor_name", vec!["mlp_v3", "linear"]),
+            ("activation", vec!["GELU", "SiLU", "Mish", "ReLU", "LeakyReLU"]),
+        ];
+        for (name, known) in names {
+            let mut config = serde_json::to_value(small()).expect("serialises");
+            config[name] = "resnet".into();
+            let error = serde_json::from_value::<ModelConfig>(config).expect_err("unknown").to_string();
+            assert!(error.contains("resnet"), "{name}: {error}");
+            assert!(known.iter().all(|known| error.contains(&format!("`{known}`"))), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_option_of_the_pool_lists_the_known_ones() {
+        let mut config = serde_json::to_value(small()).expect("serialises");
+        config["aggregator_kwargs"] = serde_json::json!({ "topk": 2 });
+        let error = serde_json::from_value::<ModelConfig>(config.clone()).expect_err("unknown").to_string();
+        assert!(error.contains("`topk`") && error.contains("`topk_n`"), "{error}");
+        config["aggregator_kwargs"] = serde_json::json!({ "pool_from": "outputs" });
+        let error = serde_json::from_value::<ModelConfig>(config).expect_err("unknown").to_string();
+        assert!(error.contains("`outputs`") && error.contains("`attn_out`"), "{error}");
+    }
+
+    #[test]
+    fn a_configuration_without_names_is_the_second_architecture() {
+        let config = small();
+        assert_eq!((config.mixer_name, config.predictor_name), (Mixer::MlpV3, Predictor::MlpV3));
+        assert!(config.post_norms && config.gated);
+        assert_eq!(config.aggregator_kwargs, TaskAttentionPoolOptions::default());
     }
 }
