@@ -253,10 +253,10 @@ mod tests {
         fs::write(folder.path().join("index.html"), "<p>").expect("written");
         let bundle = folder.path().join("notes.txt");
         fs::write(&bundle, "not a bundle").expect("written");
-        let error = serve(&bundle, Some(folder.path()), 0).expect_err("refused");
+        let error = serve(&bundle, Some(folder.path()), 0, |_| ()).expect_err("refused");
         assert!(matches!(error, ServeError::Bundle { .. }), "{error}");
         fs::remove_file(folder.path().join("index.html")).expect("removed");
-        let error = serve(&bundle, Some(folder.path()), 0).expect_err("refused");
+        let error = serve(&bundle, Some(folder.path()), 0, |_| ()).expect_err("refused");
         assert!(matches!(error, ServeError::NotAnExplorer(_)), "{error}");
     }
 }
