@@ -117,12 +117,14 @@ pub fn read_conformers(path: &Path) -> anyhow::Result<Vec<u8>> {
         MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut text).map_err(context)?;
         bytes = text;
     }
-    let count = |needle: &str| {
-        let lines = || bytes.split(|&byte| byte == b'\n');
-        lines().filter(|line| String::from_utf8_lossy(line).trim_end().ends_with(needle)).count()
+    let lines = || bytes.split(|&byte| byte == b'\n').map(String::from_utf8_lossy);
+    let records = lines().filter(|line| line.trim_end() == "$$$$").count();
+    // A property's header is `> <NAME>`, possibly with numbers around the name.
+    let with_property = |name: &str| {
+        let tag = format!("<{name}>");
+        lines().filter(|line| line.starts_with('>') && line.contains(&tag)).count()
     };
-    let records = count("$$$$");
-    if records == 0 || count("<ID>") != records || count("<conf_id>") != records {
+    if records == 0 || with_property("ID") != records || with_property("conf_id") != records {
         anyhow::bail!(
             "conformers {}: every record of the SD file must have the properties ID and conf_id",
             path.display()

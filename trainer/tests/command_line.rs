@@ -162,6 +162,28 @@ fn a_safetensors_state_dict_imports_like_the_checkpoint_it_came_from() {
 }
 
 #[test]
+fn coordinates_travel_in_the_bundle_if_their_records_name_molecule_and_conformer() {
+    let folder = Folder::new();
+    let out = folder.path("model.optimil");
+    let checkpoint = imported("model.ckpt");
+    let import = |file: &str| {
+        let arguments = ["import", &checkpoint, "--conformers", file, "-o", &out];
+        optimil(&arguments, &features())
+    };
+    let nameless = folder.write("nameless.sdf", b"\n\n\n  0  0\nM  END\n>  <ID>  (1)\nA\n\n$$$$\n");
+    let output = import(&nameless);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("nameless.sdf") && text.contains("ID and conf_id"), "{text}");
+
+    assert!(import(&chromophores("conformers.sdf.gz")).status.success());
+    let bytes = fs::read(&out).expect("bundle");
+    let coordinates = BundleReader::open(&bytes).expect("bundle").conformers().expect("read").expect("there");
+    let records = coordinates.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"$$$$")).count();
+    assert_eq!(records, 1882);
+}
+
+#[test]
 fn tables_of_another_width_than_the_checkpoint_are_refused() {
     let folder = Folder::new();
     let out = folder.path("model.optimil");
