@@ -1,5 +1,6 @@
 //! Bundles on disk: what goes into them from a data set, and writing them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -105,30 +106,60 @@ pub fn write(path: &Path, contents: &BundleContents) -> io::Result<()> {
     atomic_file::write(path, |file| file.write_all(&bytes))
 }
 
-/// Reads an SD file of coordinates, gzipped or not.
+/// Reads the coordinates of these molecules' conformers from an SD file, gzipped or not.
 ///
 /// # Errors
-/// If it cannot be read, or is no SD file whose records name their molecule and conformer.
-pub fn read_conformers(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let context = |error: io::Error| anyhow::anyhow!("conformers {}: {error}", path.display());
-    let mut bytes = fs::read(path).map_err(context)?;
+/// If the file cannot be read, is no SD file whose records name their molecule and conformer, or has none of the
+/// conformers.
+pub fn read_conformers(path: &Path, molecules: &[Molecule]) -> anyhow::Result<Vec<u8>> {
+    let wrong = |what: &str| anyhow::anyhow!("conformers {}: {what}", path.display());
+    let mut bytes = fs::read(path).map_err(|error| wrong(&error.to_string()))?;
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut text = Vec::new();
-        MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut text).map_err(context)?;
+        let read = MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut text);
+        read.map_err(|error| wrong(&error.to_string()))?;
         bytes = text;
     }
-    let lines = || bytes.split(|&byte| byte == b'\n').map(String::from_utf8_lossy);
-    let records = lines().filter(|line| line.trim_end() == "$$$$").count();
-    // A property's header is `> <NAME>`, possibly with numbers around the name.
-    let with_property = |name: &str| {
-        let tag = format!("<{name}>");
-        lines().filter(|line| line.starts_with('>') && line.contains(&tag)).count()
-    };
-    if records == 0 || with_property("ID") != records || with_property("conf_id") != records {
-        anyhow::bail!(
-            "conformers {}: every record of the SD file must have the properties ID and conf_id",
-            path.display()
-        );
+    let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text"))?;
+    let wanted: HashSet<(&str, &str)> = molecules
+        .iter()
+        .flat_map(|molecule| molecule.conformers.iter().map(|conformer| (&*molecule.id, &**conformer)))
+        .collect();
+    let mut kept = String::new();
+    for record in sd_records(&text) {
+        let key = sd_property(record, "ID").zip(sd_property(record, "conf_id"));
+        let key =
+            key.ok_or_else(|| wrong("every record of the SD file must have the properties ID and conf_id"))?;
+        if wanted.contains(&key) {
+            kept.push_str(record);
+        }
     }
-    Ok(bytes)
+    if kept.is_empty() {
+        return Err(wrong("it has none of the conformers that travel with the model"));
+    }
+    Ok(kept.into_bytes())
+}
+
+/// The records of an SD file, each with the line `$$$$` that ends it.
+fn sd_records(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let mut end = 0;
+        for line in rest.split_inclusive('\n') {
+            end += line.len();
+            if line.trim_end() == "$$$$" {
+                break;
+            }
+        }
+        let (record, later) = rest.split_at(end);
+        rest = later;
+        (!record.trim().is_empty()).then_some(record)
+    })
+}
+
+/// A property of an SD record: the line after its header, which is `> <NAME>`, maybe with numbers around the name.
+fn sd_property<'a>(record: &'a str, name: &str) -> Option<&'a str> {
+    let tag = format!("<{name}>");
+    let mut lines = record.lines().skip_while(|line| !(line.starts_with('>') && line.contains(&tag)));
+    lines.nth(1).map(str::trim)
 }

@@ -166,8 +166,20 @@ fn coordinates_travel_in_the_bundle_if_their_records_name_molecule_and_conformer
     let folder = Folder::new();
     let out = folder.path("model.optimil");
     let checkpoint = imported("model.ckpt");
+    let labels = imported("labels.csv");
     let import = |file: &str| {
-        let arguments = ["import", &checkpoint, "--conformers", file, "-o", &out];
+        let arguments = [
+            "import",
+            &checkpoint,
+            "--conformers",
+            file,
+            "--labels",
+            &labels,
+            "--split",
+            "leaderboard",
+            "-o",
+            &out,
+        ];
         optimil(&arguments, &features())
     };
     let nameless = folder.write("nameless.sdf", b"\n\n\n  0  0\nM  END\n>  <ID>  (1)\nA\n\n$$$$\n");
@@ -176,11 +188,17 @@ fn coordinates_travel_in_the_bundle_if_their_records_name_molecule_and_conformer
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("nameless.sdf") && text.contains("ID and conf_id"), "{text}");
 
+    let strange = nameless.replace("nameless", "strange");
+    fs::write(&strange, "\r\n\r\n>  <ID>  (1)\r\nA\r\n\r\n> <conf_id>\r\n0\r\n\r\n$$$$\r\n")
+        .expect("written");
+    assert!(String::from_utf8_lossy(&import(&strange).stderr).contains("none of the conformers"));
+
     assert!(import(&chromophores("conformers.sdf.gz")).status.success());
     let bytes = fs::read(&out).expect("bundle");
     let coordinates = BundleReader::open(&bytes).expect("bundle").conformers().expect("read").expect("there");
     let records = coordinates.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"$$$$")).count();
-    assert_eq!(records, 1882);
+    // Those of the 131 molecules that travel, out of 1,882 in the file.
+    assert_eq!(records, 364);
 }
 
 #[test]

@@ -58,6 +58,9 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
         .with_context(in_checkpoint)?;
 
     let rows: Vec<usize> = (0..dataset.len()).collect();
+    let (molecules, bags) = bundle_file::molecules(&dataset, &rows);
+    let conformers =
+        args.conformers.as_deref().map(|path| bundle_file::read_conformers(path, &molecules)).transpose()?;
     let provenance =
         Provenance { training: None, parameters: imported.hyper_parameters.into(), data_source: None };
     let mut manifest =
@@ -66,8 +69,8 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let contents = BundleContents {
         manifest,
         weights: imported.weights,
-        molecules: Some(bundle_file::molecules(&dataset, &rows)),
-        conformers: args.conformers.as_deref().map(bundle_file::read_conformers).transpose()?,
+        molecules: Some((molecules, bags)),
+        conformers,
     };
     bundle_file::write(&args.out, &contents)
         .with_context(|| format!("{} cannot be written", args.out.display()))?;

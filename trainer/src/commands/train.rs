@@ -8,7 +8,8 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use shared_model::bundle::{BundleContents, DataSource, TrainingSummary};
+use shared_model::bags::Bags;
+use shared_model::bundle::{BundleContents, DataSource, Molecule, TrainingSummary};
 use shared_model::schema::TaskSchema;
 
 use super::predict::attention_table;
@@ -73,7 +74,9 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     note(dataset.report().absent_columns_notice());
     let train_rows = dataset.split_rows(TRAIN_SPLIT)?;
     let validation_rows = dataset.split_rows(&args.validation_split)?;
-    let coordinates = args.conformers.as_deref().map(bundle_file::read_conformers).transpose()?;
+    let (molecules, bags) = bundle_file::molecules(&dataset, &validation_rows);
+    let conformers =
+        args.conformers.as_deref().map(|path| bundle_file::read_conformers(path, &molecules)).transpose()?;
     fs::create_dir_all(&args.out)
         .with_context(|| format!("the run folder {} cannot be created", args.out.display()))?;
 
@@ -98,7 +101,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     display.finish();
 
     let summary = summary(args, &dataset, partition, &trained, &device.description);
-    export(args, &dataset, &validation_rows, &trained, &parameters, summary.clone(), coordinates)?;
+    export(args, &dataset, (molecules, bags), conformers, &trained, &parameters, summary.clone())?;
     print_summary(&summary, &args.out);
     Ok(())
 }
@@ -188,14 +191,13 @@ fn summary(
 fn export(
     args: &TrainArgs,
     dataset: &Dataset,
-    validation_rows: &[usize],
+    (molecules, bags): (Vec<Molecule>, Bags),
+    conformers: Option<Vec<u8>>,
     trained: &TrainedModel,
     parameters: &RunParameters,
     summary: TrainingSummary,
-    coordinates: Option<Vec<u8>>,
 ) -> anyhow::Result<()> {
     let out = |name: &str| args.out.join(name);
-    let (molecules, bags) = bundle_file::molecules(dataset, validation_rows);
     let table = attention_table(&trained.model, dataset.schema(), &molecules, &bags)?;
     let data_source = args.licence.clone().zip(args.citation.clone());
     let provenance = Provenance {
@@ -220,7 +222,7 @@ fn export(
         manifest,
         weights: trained.model.state_dict(),
         molecules: Some((molecules, bags)),
-        conformers: coordinates,
+        conformers,
     };
     let writing = |name: &str| format!("{} cannot be written", out(name).display());
     bundle_file::write(&out("model.optimil"), &contents).with_context(|| writing("model.optimil"))?;
