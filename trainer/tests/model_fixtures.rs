@@ -3,14 +3,17 @@
 
 use std::path::PathBuf;
 
+use burn::backend::{Autodiff, Flex, flex::FlexDevice};
 use burn::optim::{AdamWConfig, GradientsParams, Optimizer};
 use burn::tensor::{Bool, Tensor, TensorData};
-use burn::{Dispatch, DispatchDevice};
 use serde_json::{Map, Value, json};
 use shared_model::config::ModelConfig;
 use shared_model::network::{BagBatch, Model, NetworkOutput};
 use shared_model::state_dict::{HostTensor, StateDict};
 use trainer::losses::{Losses, Objective, ObjectiveWeights, RegressionLoss, RegressionTargets, Targets};
+
+/// The backend of training on the CPU; dropout is off throughout.
+type Cpu = Autodiff<Flex>;
 
 struct Case {
     settings: Map<String, Value>,
@@ -87,7 +90,7 @@ impl Case {
         serde_json::from_value(config).expect("complete configuration")
     }
 
-    fn model(&self, device: &DispatchDevice) -> Model<Dispatch> {
+    fn model(&self, device: &FlexDevice) -> Model<Cpu> {
         let mut weights = self.state("weights");
         let of_bitmask_head = ["bitmask_group_class_weight", "bitmask_mask_to_group"];
         let of_bitmask_head = if self.has_bitmask_head() { &of_bitmask_head[..] } else { &[] };
@@ -97,22 +100,22 @@ impl Case {
         Model::from_state(&self.config(), &weights, device).expect("weights fit the configuration")
     }
 
-    fn batch(&self, device: &DispatchDevice) -> BagBatch<Dispatch> {
+    fn batch(&self, device: &FlexDevice) -> BagBatch<Cpu> {
         let batch = self.state("batch");
-        let padding: Tensor<Dispatch, 2> = tensor(&batch, "kpm", device);
+        let padding: Tensor<Cpu, 2> = tensor(&batch, "kpm", device);
         BagBatch {
             x2d: tensor(&batch, "x2d", device),
             x3d: tensor(&batch, "x3d", device),
-            padding: padding.greater_elem(0.5) as Tensor<Dispatch, 2, Bool>,
+            padding: padding.greater_elem(0.5) as Tensor<Cpu, 2, Bool>,
         }
     }
 
-    fn targets(&self, device: &DispatchDevice) -> Targets<Dispatch> {
+    fn targets(&self, device: &FlexDevice) -> Targets<Cpu> {
         let batch = self.state("batch");
         let regression = |values, mask, weights| {
-            let mask: Tensor<Dispatch, 2> = tensor(&batch, mask, device);
-            let weights: Tensor<Dispatch, 2> = tensor(&batch, weights, device);
-            let values: Tensor<Dispatch, 2> = tensor(&batch, values, device);
+            let mask: Tensor<Cpu, 2> = tensor(&batch, mask, device);
+            let weights: Tensor<Cpu, 2> = tensor(&batch, weights, device);
+            let values: Tensor<Cpu, 2> = tensor(&batch, values, device);
             let missing = mask.clone().lower_elem(0.5);
             RegressionTargets { values: values.mask_fill(missing, 0.0), weights: weights * mask }
         };
@@ -125,7 +128,7 @@ impl Case {
         }
     }
 
-    fn bitmask_targets(&self, device: &DispatchDevice) -> Tensor<Dispatch, 2> {
+    fn bitmask_targets(&self, device: &FlexDevice) -> Tensor<Cpu, 2> {
         let groups = self.state("outputs").get("bitmask_targets").expect("targets").data().to_vec();
         let class_weights = self.floats("bitmask_group_class_weight");
         let mut bitmask = vec![0.0; groups.len() * class_weights.len()];
@@ -136,7 +139,7 @@ impl Case {
         Tensor::from_data(TensorData::new(bitmask, shape), device)
     }
 
-    fn objective(&self, device: &DispatchDevice) -> Objective<Dispatch> {
+    fn objective(&self, device: &FlexDevice) -> Objective<Cpu> {
         let weights = ObjectiveWeights {
             pos_weight: self.floats("pos_weight"),
             gamma: self.floats("gamma"),
@@ -149,23 +152,19 @@ impl Case {
         Objective::new(weights, device)
     }
 
-    fn run(
-        &self,
-        model: &Model<Dispatch>,
-        device: &DispatchDevice,
-    ) -> (NetworkOutput<Dispatch>, Losses<Dispatch>) {
+    fn run(&self, model: &Model<Cpu>, device: &FlexDevice) -> (NetworkOutput<Cpu>, Losses<Cpu>) {
         let output = model.forward(self.batch(device));
         let losses = self.objective(device).losses(&output, &self.targets(device));
         (output, losses)
     }
 }
 
-fn tensor<const D: usize>(state: &StateDict, name: &str, device: &DispatchDevice) -> Tensor<Dispatch, D> {
+fn tensor<const D: usize>(state: &StateDict, name: &str, device: &FlexDevice) -> Tensor<Cpu, D> {
     let host = state.get(name).unwrap_or_else(|| panic!("no {name}"));
     Tensor::from_data(TensorData::new(host.data().to_vec(), host.shape().to_vec()), device)
 }
 
-fn host<const D: usize>(tensor: Tensor<Dispatch, D>) -> Vec<f32> {
+fn host<const D: usize>(tensor: Tensor<Cpu, D>) -> Vec<f32> {
     tensor.into_data().to_vec().expect("float32")
 }
 
@@ -185,7 +184,7 @@ fn assert_close(what: &str, found: &[f32], expected: &HostTensor, tolerance: f32
 
 fn outputs_and_losses_agree(name: &'static str) {
     let case = Case::load(name);
-    let device = DispatchDevice::Flex(Default::default());
+    let device = FlexDevice;
     let (output, losses) = case.run(&case.model(&device), &device);
     let expected = case.state("outputs");
     let check = |what: &str, found: Vec<f32>| {
@@ -209,7 +208,7 @@ fn outputs_and_losses_agree(name: &'static str) {
 
 fn gradients_agree(name: &'static str) {
     let case = Case::load(name);
-    let device = DispatchDevice::autodiff(DispatchDevice::Flex(Default::default()));
+    let device = FlexDevice;
     let model = case.model(&device);
     let (_, losses) = case.run(&model, &device);
     let found = model.gradients(&losses.total.backward());
@@ -230,7 +229,7 @@ fn gradients_agree(name: &'static str) {
 
 fn five_adamw_steps_agree(name: &'static str) {
     let case = Case::load(name);
-    let device = DispatchDevice::autodiff(DispatchDevice::Flex(Default::default()));
+    let device = FlexDevice;
     let mut model = case.model(&device);
     assert_eq!(case.adamw_losses.len(), 5);
     let adamw = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(case.number("weight_decay") as f32);

@@ -4,15 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use burn::{Dispatch, DispatchDevice};
 use clap::Args;
 use shared_model::bundle::BundleContents;
-use shared_model::network::Model;
 
 use super::tables::{FeatureArgs, note, schema};
 use crate::bundle_file::{self, Provenance};
 use crate::checkpoint::LightningCheckpoint;
 use crate::data::{self, Labels, Splits};
+use crate::device::{Device, DeviceModel};
 use crate::import::imported_model;
 
 #[derive(Debug, Args)]
@@ -53,9 +52,7 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     imported.check_widths(dataset.names_2d().len(), dataset.names_3d().len()).with_context(in_checkpoint)?;
     note(dataset.report().dropped_notice());
     // Builds the network once: a state dict that does not fit must not become a bundle.
-    let device = DispatchDevice::Flex(Default::default());
-    Model::<Dispatch>::from_state(&imported.config, &imported.weights, &device)
-        .with_context(in_checkpoint)?;
+    DeviceModel::load(&imported.config, &imported.weights, &Device::Cpu).with_context(in_checkpoint)?;
 
     let rows: Vec<usize> = (0..dataset.len()).collect();
     let (molecules, bags) = bundle_file::molecules(&dataset, &rows);

@@ -4,18 +4,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use burn::{Dispatch, DispatchDevice};
 use clap::Args;
 use shared_model::bags::Bags;
 use shared_model::bundle::{BundleReader, Molecule};
-use shared_model::network::Model;
-use shared_model::predict::predict;
 use shared_model::schema::TaskSchema;
 
 use super::tables::{FeatureArgs, note};
 use crate::attention_table::{AttentionRow, AttentionTable};
 use crate::data::{self, Labels, Splits};
-use crate::device::{self, DeviceChoice};
+use crate::device::{self, DeviceChoice, DeviceModel};
 use crate::{attention_table, bundle_file};
 
 #[derive(Debug, Args)]
@@ -47,8 +44,7 @@ pub(super) fn run(args: &PredictArgs) -> anyhow::Result<()> {
     let weights = bundle.weights().with_context(in_bundle)?;
     let manifest = bundle.manifest();
     let device = device::select(args.device)?;
-    let model =
-        Model::<Dispatch>::from_state(&manifest.model, &weights, &device.device).with_context(in_bundle)?;
+    let model = DeviceModel::load(&manifest.model, &weights, &device.device).with_context(in_bundle)?;
 
     let splits = args.split.as_ref().map_or(Splits::All, |split| Splits::named([split.as_str()]));
     let tables = args.features.tables(Some(&args.labels));
@@ -71,14 +67,12 @@ pub(super) fn run(args: &PredictArgs) -> anyhow::Result<()> {
 
 /// Predicts molecules on the device of the model.
 pub(super) fn attention_table(
-    model: &Model<Dispatch>,
+    model: &DeviceModel,
     schema: &TaskSchema,
     molecules: &[Molecule],
     bags: &Bags,
 ) -> anyhow::Result<AttentionTable> {
-    let device: DispatchDevice = burn::module::Module::devices(model).swap_remove(0);
-    let all: Vec<usize> = (0..bags.len()).collect();
-    let predictions = pollster::block_on(predict(model, bags, &all, &device))?;
+    let predictions = model.predict(bags)?;
     let rows = molecules.iter().zip(&predictions).flat_map(|(molecule, prediction)| {
         let count = molecule.conformers.len();
         molecule.conformers.iter().enumerate().map(move |(index, conformer)| AttentionRow {

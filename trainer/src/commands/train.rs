@@ -17,7 +17,7 @@ use super::tables::{FeatureArgs, note, schema};
 use crate::atomic_file;
 use crate::bundle_file::{self, Provenance};
 use crate::data::{self, Dataset, Labels, Splits, TRAIN_SPLIT};
-use crate::device::{self, DeviceChoice};
+use crate::device::{self, Device, DeviceChoice, DeviceModel};
 use crate::parameters::RunParameters;
 use crate::training::{EpochRecord, Partition, Progress, TrainSettings, TrainedModel, train, write_history};
 
@@ -93,7 +93,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         seed: args.seed,
         max_epochs: args.max_epochs as usize,
         patience: args.patience as usize,
-        device: device.device,
+        device: device.device.clone(),
     };
     let partition = Partition { train: &train_rows, validation: &validation_rows };
     let mut display = Display::new(settings.max_epochs);
@@ -101,7 +101,15 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     display.finish();
 
     let summary = summary(args, &dataset, partition, &trained, &device.description);
-    export(args, &dataset, (molecules, bags), conformers, &trained, &parameters, summary.clone())?;
+    export(
+        args,
+        &device.device,
+        &dataset,
+        (molecules, bags, conformers),
+        &trained,
+        &parameters,
+        summary.clone(),
+    )?;
     print_summary(&summary, &args.out);
     Ok(())
 }
@@ -190,15 +198,16 @@ fn summary(
 
 fn export(
     args: &TrainArgs,
+    device: &Device,
     dataset: &Dataset,
-    (molecules, bags): (Vec<Molecule>, Bags),
-    conformers: Option<Vec<u8>>,
+    (molecules, bags, conformers): (Vec<Molecule>, Bags, Option<Vec<u8>>),
     trained: &TrainedModel,
     parameters: &RunParameters,
     summary: TrainingSummary,
 ) -> anyhow::Result<()> {
     let out = |name: &str| args.out.join(name);
-    let table = attention_table(&trained.model, dataset.schema(), &molecules, &bags)?;
+    let model = DeviceModel::load(&trained.config, &trained.weights, device)?;
+    let table = attention_table(&model, dataset.schema(), &molecules, &bags)?;
     let data_source = args.licence.clone().zip(args.citation.clone());
     let provenance = Provenance {
         training: Some(summary),
@@ -206,7 +215,7 @@ fn export(
         data_source: data_source.map(|(licence, citation)| DataSource { licence, citation }),
     };
     let mut manifest = bundle_file::manifest(
-        trained.model.config(),
+        &trained.config,
         dataset.schema(),
         dataset.names_2d(),
         dataset.names_3d(),
@@ -220,7 +229,7 @@ fn export(
     });
     let contents = BundleContents {
         manifest,
-        weights: trained.model.state_dict(),
+        weights: trained.weights.clone(),
         molecules: Some((molecules, bags)),
         conformers,
     };

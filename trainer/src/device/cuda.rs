@@ -1,6 +1,6 @@
 //! Whether CUDA can be used: driver, a device, and the run-time compiler.
 
-use super::SelectedDevice;
+use super::{Device, SelectedDevice};
 
 /// The first CUDA device, or why there is none.
 #[cfg(target_os = "macos")]
@@ -18,7 +18,7 @@ pub(super) fn select() -> Result<SelectedDevice, String> {
     if !COMPILER.iter().any(|name| load(name).is_some()) {
         return Err(format!("CUDA's run-time compiler is missing (looked for {})", COMPILER.join(", ")));
     }
-    let device = burn::DispatchDevice::Cuda(burn::backend::cuda::CudaDevice::new(0));
+    let device = Device::Gpu(burn::DispatchDevice::Cuda(burn::backend::cuda::CudaDevice::new(0)));
     Ok(SelectedDevice { device, description: "CUDA device 0".into() })
 }
 

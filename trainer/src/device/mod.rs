@@ -4,11 +4,26 @@
 //! when it is first used; what is offered here was probed first.
 
 mod cuda;
+mod model;
 
 use std::str::FromStr;
 
 use burn::DispatchDevice;
 use burn::backend::wgpu::WgpuDevice;
+
+pub use self::model::{DeviceModel, PredictionError};
+
+/// A device to compute on.
+///
+/// The CPU has its own backend type, `Flex`, where fused operations can reach the tensors' memory; a GPU is chosen at
+/// run time behind `Dispatch`, which hides it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Device {
+    /// The CPU.
+    Cpu,
+    /// A GPU.
+    Gpu(DispatchDevice),
+}
 
 /// A device as the user asks for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,7 +57,7 @@ impl FromStr for DeviceChoice {
 #[derive(Debug, Clone)]
 pub struct SelectedDevice {
     /// The device.
-    pub device: DispatchDevice,
+    pub device: Device,
     /// Backend and name of the device, for people.
     pub description: String,
 }
@@ -82,10 +97,7 @@ pub fn select(choice: DeviceChoice) -> Result<SelectedDevice, DeviceError> {
 
 fn cpu() -> SelectedDevice {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    SelectedDevice {
-        device: DispatchDevice::Flex(Default::default()),
-        description: format!("CPU (flex, {threads} threads)"),
-    }
+    SelectedDevice { device: Device::Cpu, description: format!("CPU (flex, {threads} threads)") }
 }
 
 /// A GPU that is not a driver's emulation on the CPU, which would lose against the CPU backend.
@@ -116,7 +128,8 @@ fn gpu() -> Option<(SelectedDevice, wgpu::DeviceType)> {
         let info =
             adapters.iter().map(wgpu::Adapter::get_info).find(|info| info.device_type == device_type)?;
         let description = format!("{} ({API} through wgpu)", info.name);
-        Some((SelectedDevice { device: device(wgpu_device), description }, device_type))
+        let device = Device::Gpu(device(wgpu_device));
+        Some((SelectedDevice { device, description }, device_type))
     })
 }
 
@@ -127,7 +140,7 @@ mod tests {
     #[test]
     fn the_cpu_is_always_there_and_unknown_names_are_refused() {
         let cpu = select("cpu".parse().expect("known")).expect("always there");
-        assert!(matches!(cpu.device, DispatchDevice::Flex(_)));
+        assert_eq!(cpu.device, Device::Cpu);
         assert!("gpu".parse::<DeviceChoice>().expect_err("unknown").contains("wgpu"));
     }
 }

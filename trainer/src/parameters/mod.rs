@@ -3,12 +3,14 @@
 //! Every parameter has a name, a range and a default; unknown names and values out of range are errors that
 //! name them. What was resolved, defaults included, is kept and reads back to the same run.
 
+mod optimisation;
 mod reader;
 
 use serde_json::{Map, Value};
 use shared_model::config::{Activation, Mixer, ModelConfig, Predictor, TaskAttentionPoolOptions};
 use shared_model::schema::TaskSchema;
 
+pub use self::optimisation::OptimisationParameters;
 pub use self::reader::ParameterError;
 use self::reader::Reader;
 use crate::losses::RegressionLoss;
@@ -58,19 +60,6 @@ pub struct NetworkParameters {
     pub head_fc2_gain_non_last: f64,
 }
 
-/// Optimiser and batches.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OptimisationParameters {
-    /// Learning rate of AdamW.
-    pub lr: f64,
-    /// Decoupled weight decay of AdamW.
-    pub weight_decay: f64,
-    /// Molecules of a batch.
-    pub batch_size: usize,
-    /// Batches whose gradients are averaged before a step.
-    pub accumulate_grad_batches: usize,
-}
-
 /// Weights of the loss.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossParameters {
@@ -110,12 +99,7 @@ impl RunParameters {
         let r = &mut reader;
         let architecture = Architecture::read(r)?;
         let network = NetworkParameters::read(r, architecture)?;
-        let optimisation = OptimisationParameters {
-            lr: r.number("lr", 6e-4, 1e-8, 1.0)?,
-            weight_decay: r.number("weight_decay", 1e-4, 0.0, 1.0)?,
-            batch_size: r.integer("batch_size", 128, 1, 1 << 20)?,
-            accumulate_grad_batches: r.integer("accumulate_grad_batches", 1, 1, 4096)?,
-        };
+        let optimisation = OptimisationParameters::read(r)?;
         let loss = LossParameters::read(r, schema.task_count(), architecture)?;
         let sampler = read_sampler(r, schema, optimisation.batch_size)?;
         // Of the search, not of a run; accepted so that a search's best parameters read as they are.

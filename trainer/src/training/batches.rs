@@ -1,7 +1,6 @@
 //! Batches of a data set on a device: padded bags and their targets.
 
-use burn::tensor::{Tensor, TensorData};
-use burn::{Dispatch, DispatchDevice};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use shared_model::network::BagBatch;
 use shared_model::predict::pad;
 
@@ -81,32 +80,32 @@ impl<'a> Batches<'a> {
     }
 
     /// A batch of training molecules, given as positions in the training part.
-    pub fn train_batch(
+    pub fn train_batch<B: Backend>(
         &self,
         positions: &[usize],
-        device: &DispatchDevice,
-    ) -> (BagBatch<Dispatch>, Targets<Dispatch>) {
+        device: &B::Device,
+    ) -> (BagBatch<B>, Targets<B>) {
         let rows: Vec<usize> = positions.iter().map(|&position| self.partition.train[position]).collect();
         let rarity: Vec<f32> = positions.iter().map(|&position| self.rarity[position]).collect();
         (self.bags(&rows, device), self.targets(&rows, &rarity, device))
     }
 
     /// A batch of rows of the data set, with their own label weights.
-    pub fn evaluation_batch(
+    pub fn evaluation_batch<B: Backend>(
         &self,
         rows: &[usize],
-        device: &DispatchDevice,
-    ) -> (BagBatch<Dispatch>, Targets<Dispatch>) {
+        device: &B::Device,
+    ) -> (BagBatch<B>, Targets<B>) {
         (self.bags(rows, device), self.targets(rows, &vec![1.0; rows.len()], device))
     }
 
-    fn bags(&self, rows: &[usize], device: &DispatchDevice) -> BagBatch<Dispatch> {
+    fn bags<B: Backend>(&self, rows: &[usize], device: &B::Device) -> BagBatch<B> {
         let bags = self.dataset.bags();
         let width = rows.iter().map(|&row| bags.instances(row).len()).max().unwrap_or(1);
         pad(bags, rows, rows.len(), width, device)
     }
 
-    fn targets(&self, rows: &[usize], rarity: &[f32], device: &DispatchDevice) -> Targets<Dispatch> {
+    fn targets<B: Backend>(&self, rows: &[usize], rarity: &[f32], device: &B::Device) -> Targets<B> {
         let tensor = |values: Vec<f32>| {
             let shape = [rows.len(), values.len() / rows.len()];
             Tensor::from_data(TensorData::new(values, shape), device)

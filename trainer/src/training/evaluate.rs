@@ -1,7 +1,6 @@
 //! Losses and metrics of a model on the validation molecules.
 
-use burn::tensor::{Tensor, activation::sigmoid};
-use burn::{Dispatch, DispatchDevice};
+use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 use shared_model::bundle::TaskMetrics as TaskSummary;
 use shared_model::network::Model;
 
@@ -43,15 +42,15 @@ fn label_weights(dataset: &Dataset, rows: &[usize]) -> Vec<f32> {
 }
 
 /// Evaluates a model without gradients.
-pub(super) fn evaluate(
-    model: &Model<Dispatch>,
+pub(super) fn evaluate<B: Backend>(
+    model: &Model<B>,
     batches: &Batches,
-    objective: &Objective<Dispatch>,
-    device: &DispatchDevice,
+    objective: &Objective<B>,
+    device: &B::Device,
 ) -> Evaluation {
     let rows = batches.validation_rows();
-    let mut probabilities: Vec<Tensor<Dispatch, 2>> = Vec::new();
-    let mut losses: Option<Tensor<Dispatch, 1>> = None;
+    let mut probabilities: Vec<Tensor<B, 2>> = Vec::new();
+    let mut losses: Option<Tensor<B, 1>> = None;
     for batch in rows.chunks(BATCH_SIZE) {
         let (bags, targets) = batches.evaluation_batch(batch, device);
         let output = model.forward(bags);

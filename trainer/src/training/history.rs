@@ -3,8 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use burn::Dispatch;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, backend::Backend};
 use shared_model::schema::TaskSchema;
 
 use crate::atomic_file;
@@ -44,7 +43,7 @@ pub struct EpochRecord {
 
 impl LossValues {
     /// Reads back a vector made by [`Losses::to_vector`](crate::losses::Losses::to_vector).
-    pub(super) fn from_vector(vector: Tensor<Dispatch, 1>) -> Self {
+    pub(super) fn from_vector<B: Backend>(vector: Tensor<B, 1>) -> Self {
         let values: Vec<f32> = vector.into_data().to_vec().expect("float32");
         let [total, classification, absorbance, fluorescence, bitmask, ref per_task @ ..] = values[..] else {
             unreachable!("a vector of losses has five entries before the tasks'");

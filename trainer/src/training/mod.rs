@@ -6,19 +6,23 @@ mod history;
 
 use std::time::Instant;
 
+use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, Optimizer};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{Tensor, backend::AutodiffBackend};
 use burn::{Dispatch, DispatchDevice};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use shared_model::config::ModelConfig;
 use shared_model::network::{Model, NetworkError};
+use shared_model::state_dict::StateDict;
 
 use self::batches::Batches;
 pub use self::evaluate::Evaluation;
 use self::evaluate::evaluate;
 pub use self::history::{EpochRecord, LossValues, write_history};
 use crate::data::{Dataset, TargetScales};
+use crate::device::Device;
 use crate::losses::{Objective, ObjectiveWeights};
 use crate::parameters::RunParameters;
 use crate::sampling::{BatchSampler, SamplingError};
@@ -34,7 +38,7 @@ pub struct TrainSettings {
     /// Epochs without a better validation macro average precision before training stops.
     pub patience: usize,
     /// Device to train on.
-    pub device: DispatchDevice,
+    pub device: Device,
 }
 
 /// Molecules to train on and molecules to choose the epoch by, as rows of the data set.
@@ -49,8 +53,10 @@ pub struct Partition<'a> {
 /// A trained model: the weights of the best epoch.
 #[derive(Debug)]
 pub struct TrainedModel {
-    /// The network, ready for prediction.
-    pub model: Model<Dispatch>,
+    /// Configuration of the network.
+    pub config: ModelConfig,
+    /// Weights of the network.
+    pub weights: StateDict,
     /// Scales of the auxiliary targets.
     pub scales: TargetScales,
     /// Bitmask groups; none without a bitmask head.
@@ -122,8 +128,29 @@ pub fn train(
     settings: &TrainSettings,
     mut observe: impl FnMut(Progress),
 ) -> Result<TrainedModel, TrainError> {
-    let device = DispatchDevice::autodiff(settings.device.clone());
-    Dispatch::seed(&settings.device, settings.seed);
+    let observe: &mut dyn FnMut(Progress) = &mut observe;
+    match &settings.device {
+        Device::Cpu => {
+            let device = Default::default();
+            run::<Autodiff<Flex>>(dataset, partition, parameters, settings, [&device, &device], observe)
+        }
+        Device::Gpu(device) => {
+            let autodiff = DispatchDevice::autodiff(device.clone());
+            run::<Dispatch>(dataset, partition, parameters, settings, [&autodiff, device], observe)
+        }
+    }
+}
+
+/// Trains on the first of two names of the same device, with gradients, and evaluates on the second, without.
+fn run<B: AutodiffBackend>(
+    dataset: &Dataset,
+    partition: Partition,
+    parameters: &RunParameters,
+    settings: &TrainSettings,
+    [device, inner_device]: [&B::Device; 2],
+    observe: &mut dyn FnMut(Progress),
+) -> Result<TrainedModel, TrainError> {
+    B::seed(inner_device, settings.seed);
 
     let batches = Batches::prepare(dataset, partition, parameters);
     let objective_weights = objective_weights(&batches, parameters)?;
@@ -137,25 +164,25 @@ pub fn train(
         dataset.names_3d().len(),
         batches.group_count(),
     );
-    let mut model = Model::<Dispatch>::initialise(&config, settings.seed, &device)?;
+    let mut model = Model::<B>::initialise(&config, settings.seed, device)?;
     let optimisation = &parameters.optimisation;
     let mut optimiser = AdamWConfig::new()
         .with_epsilon(1e-8)
         .with_weight_decay(optimisation.weight_decay as f32)
-        .init::<Dispatch, Model<Dispatch>>();
-    let train_objective = Objective::new(objective_weights.clone(), &device);
-    let validation_objective = Objective::new(objective_weights, &settings.device);
+        .init::<B, Model<B>>();
+    let train_objective = Objective::new(objective_weights.clone(), device);
+    let validation_objective = Objective::new(objective_weights, inner_device);
 
     let mut history: Vec<EpochRecord> = Vec::new();
-    let mut best: Option<(usize, Model<Dispatch>, Evaluation)> = None;
+    let mut best: Option<(usize, Model<B::InnerBackend>, Evaluation)> = None;
     let started = Instant::now();
     for epoch in 1..=settings.max_epochs {
-        let mut sums: Option<Tensor<Dispatch, 1>> = None;
+        let mut sums: Option<Tensor<B::InnerBackend, 1>> = None;
         let mut accumulator = GradientsAccumulator::new();
         let epoch_batches = sampler.epoch(&mut random);
         let of = epoch_batches.len();
         for (index, rows) in epoch_batches.iter().enumerate() {
-            let (bags, targets) = batches.train_batch(rows, &device);
+            let (bags, targets) = batches.train_batch(rows, device);
             let losses = train_objective.losses(&model.forward(bags), &targets);
             let values = losses.to_vector().inner();
             sums = Some(match sums {
@@ -178,7 +205,7 @@ pub fn train(
         }
 
         let valid = model.valid();
-        let evaluation = evaluate(&valid, &batches, &validation_objective, &settings.device);
+        let evaluation = evaluate(&valid, &batches, &validation_objective, inner_device);
         let record = EpochRecord {
             epoch,
             seconds: started.elapsed().as_secs_f64(),
@@ -201,7 +228,7 @@ pub fn train(
     }
     let (best, model, evaluation) = best.expect("at least one epoch is run");
     let Batches { scales, groups, .. } = batches;
-    Ok(TrainedModel { model, scales, groups, history, best, evaluation })
+    Ok(TrainedModel { config, weights: model.state_dict(), scales, groups, history, best, evaluation })
 }
 
 fn objective_weights(batches: &Batches, parameters: &RunParameters) -> Result<ObjectiveWeights, TrainError> {
