@@ -1,89 +1,18 @@
 //! The program as a user runs it: results on disk, exit codes, and one sentence for every mistake.
 
+mod program;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 
 use serde_json::{Value, json};
 use shared_model::bundle::BundleReader;
 use shared_model::config::{Mixer, Predictor};
-use tempfile::TempDir;
 
-fn repository(path: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    root.join(path).to_str().expect("UTF-8").to_owned()
-}
-
-fn chromophores(file: &str) -> String {
-    repository(&format!("data/chromophores/{file}"))
-}
-
-fn imported(file: &str) -> String {
-    repository(&format!("trainer/tests/fixtures/imported/{file}"))
-}
-
-fn features() -> Vec<String> {
-    ["feat2d", "feat3d", "feat3d-qm"]
-        .into_iter()
-        .flat_map(|table| {
-            let file = format!("{}_scaled.csv.gz", table.replace('-', "_"));
-            [format!("--{table}"), chromophores(&file)]
-        })
-        .collect()
-}
-
-fn optimil(arguments: &[&str], more: &[String]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_optimil"));
-    command.args(arguments).args(more).output().expect("the program starts")
-}
-
-fn succeeds(arguments: &[&str], more: &[String]) -> String {
-    let output = optimil(arguments, more);
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {text}");
-    String::from_utf8(output.stdout).expect("UTF-8")
-}
-
-/// Asserts exit code 2 and one line on standard error that holds all of `parts`.
-fn refuses(arguments: &[&str], more: &[String], parts: &[&str]) {
-    let output = optimil(arguments, more);
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
-    assert_eq!(text.lines().count(), 1, "one sentence: {text}");
-    for part in parts {
-        assert!(text.contains(part), "\"{part}\" is not in: {text}");
-    }
-}
-
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().expect("UTF-8").to_owned()
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> String {
-        fs::write(self.path(name), bytes).expect("written");
-        self.path(name)
-    }
-
-    /// The bundle of the imported checkpoint.
-    fn imported_bundle(&self) -> String {
-        let bundle = self.path("imported.optimil");
-        let labels = imported("labels.csv");
-        let checkpoint = imported("model.ckpt");
-        succeeds(&["import", &checkpoint, "--labels", &labels, "-o", &bundle], &features());
-        bundle
-    }
-
-    fn names(&self) -> Vec<PathBuf> {
-        fs::read_dir(self.0.path()).expect("folder").map(|entry| entry.expect("entry").path()).collect()
-    }
-}
+use self::program::{
+    Folder, SMALL, chromophores, features, imported, one_task, optimil, refuses, small_numbers, succeeds,
+};
 
 /// Rows by (ID, conf_id), all other columns as numbers.
 fn attention_rows(path: &str) -> Vec<((String, String), Vec<f64>)> {
@@ -264,11 +193,6 @@ fn train(folder: &Folder, out: &str, seed: &str, parameters: &str) -> Output {
     optimil(&arguments, &features())
 }
 
-const SMALL: &str = r#"{
-    "mol_hidden": 32, "mol_layers": 2, "inst_hidden": 32, "inst_layers": 2, "proj_dim": 32, "attn_heads": 4,
-    "mixer_hidden": 32, "mixer_layers": 2, "head_num_layers": 1, "batch_size": 128, "accumulate_grad_batches": 3
-}"#;
-
 #[test]
 fn the_same_seed_trains_the_same_model_to_the_bit() {
     let folder = Folder::new();
@@ -370,44 +294,17 @@ fn mistakes_in_parameters_are_named_before_any_work() {
     }
 }
 
-/// Trains on twelve molecules of one task, without auxiliary targets, with these features of molecule `row`.
+/// Trains on twelve molecules with these features of molecule `row`.
 fn train_one_task(folder: &Folder, features: fn(usize) -> [String; 3]) -> Output {
-    let table = |name: &str, header: &str, row: &dyn Fn(usize) -> String| {
-        let rows: Vec<String> = (0..12).map(row).collect();
-        folder.write(name, format!("{header}\n{}\n", rows.join("\n")).as_bytes())
-    };
-    let labels = table("labels.csv", "ID,split,active", &|row| {
-        format!("M{row},{},{}", if row < 8 { "train" } else { "leaderboard" }, row % 2)
-    });
-    let feat2d = table("feat2d.csv", "ID,a,b", &|row| format!("M{row},{}", features(row)[..2].join(",")));
-    let feat3d = table("feat3d.csv", "ID,conf_id,x", &|row| format!("M{row},0,{}", features(row)[2]));
-    let schema = folder.write("schema.toml", b"[[task]]\nname = \"active\"\n");
     let out = folder.path("run");
-    let arguments = [
-        "train",
-        "--labels",
-        &labels,
-        "--schema",
-        &schema,
-        "--feat2d",
-        &feat2d,
-        "--feat3d",
-        &feat3d,
-        "--device",
-        "cpu",
-        "--max-epochs",
-        "2",
-        "--out",
-        &out,
-    ];
-    optimil(&arguments, &[])
+    let arguments = ["train", "--device", "cpu", "--max-epochs", "2", "--out", &out];
+    optimil(&arguments, &one_task(folder, features))
 }
 
 #[test]
 fn another_number_of_tasks_needs_no_change_to_the_program() {
     let folder = Folder::new();
-    let output =
-        train_one_task(&folder, |row| [row, 3 * row % 7, 5 * row % 11].map(|x| (x as f32 / 5.0).to_string()));
+    let output = train_one_task(&folder, small_numbers);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let bytes = fs::read(folder.path("run/model.optimil")).expect("bundle");
     let bundle = BundleReader::open(&bytes).expect("bundle");

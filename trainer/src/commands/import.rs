@@ -19,7 +19,7 @@ pub(super) struct ImportArgs {
     /// A PyTorch Lightning checkpoint, or a state dict in safetensors with --hyper-parameters
     checkpoint: PathBuf,
     /// The model's hyper-parameters (JSON), for a state dict in safetensors
-    #[arg(long, value_name = "FILE", alias = "hyper_parameters")]
+    #[arg(long, value_name = "FILE")]
     hyper_parameters: Option<PathBuf>,
     #[command(flatten)]
     features: FeatureArgs,

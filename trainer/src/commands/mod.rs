@@ -1,10 +1,14 @@
 //! The command line: what was typed, resolved and validated before any work starts.
 
+mod command_line;
 mod import;
 mod predict;
+mod run_args;
 mod serve;
 mod tables;
 mod train;
+
+use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +33,11 @@ enum Command {
 }
 
 impl Cli {
+    /// Parses the command line; exits with a message where it is wrong, or help is asked for.
+    pub fn from_command_line(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        Self::parse_from(command_line::with_hyphens(arguments))
+    }
+
     /// Runs the command.
     ///
     /// # Errors

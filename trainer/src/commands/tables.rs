@@ -8,16 +8,16 @@ use shared_model::schema::TaskSchema;
 use crate::data::{self, DataError, Tables};
 
 /// The feature tables.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct FeatureArgs {
     /// 2D features, one row a molecule (CSV, CSV.gz or Parquet)
-    #[arg(long, value_name = "FILE", aliases = ["feat2d-scaled", "feat2d_scaled"])]
-    pub feat2d: PathBuf,
+    #[arg(long, value_name = "FILE", alias = "feat2d-scaled")]
+    pub feat2d: Option<PathBuf>,
     /// 3D geometry features, one row a conformer
-    #[arg(long, value_name = "FILE", aliases = ["feat3d-scaled", "feat3d_scaled"])]
+    #[arg(long, value_name = "FILE", alias = "feat3d-scaled")]
     pub feat3d: PathBuf,
     /// 3D quantum features, one row a conformer
-    #[arg(long, value_name = "FILE", aliases = ["feat3d_qm", "feat3d-qm-scaled", "feat3d_qm_scaled"])]
+    #[arg(long, value_name = "FILE", alias = "feat3d-qm-scaled")]
     pub feat3d_qm: Option<PathBuf>,
 }
 
@@ -26,7 +26,7 @@ impl FeatureArgs {
     pub fn tables(&self, labels: Option<&PathBuf>) -> Tables {
         Tables {
             labels: labels.cloned(),
-            feat2d: Some(self.feat2d.clone()),
+            feat2d: self.feat2d.clone(),
             feat3d: self.feat3d.clone(),
             feat3d_qm: self.feat3d_qm.clone(),
         }

@@ -10,45 +10,23 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use shared_model::bags::Bags;
 use shared_model::bundle::{BundleContents, DataSource, Molecule, TrainingSummary};
-use shared_model::schema::TaskSchema;
 
 use super::predict::attention_table;
-use super::tables::{FeatureArgs, note, schema};
+use super::run_args::RunArgs;
 use crate::atomic_file;
 use crate::bundle_file::{self, Provenance};
-use crate::data::{self, Dataset, Labels, Splits, TRAIN_SPLIT};
-use crate::device::{self, Device, DeviceChoice, DeviceModel};
+use crate::data::{Dataset, Splits, TRAIN_SPLIT};
+use crate::device::{Device, DeviceModel};
 use crate::parameters::RunParameters;
-use crate::training::{EpochRecord, Partition, Progress, TrainSettings, TrainedModel, train, write_history};
+use crate::training::{EpochRecord, Partition, Progress, TrainedModel, train, write_history};
 
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
-    /// Labels, splits and weights, one row a molecule (CSV, CSV.gz or Parquet)
-    #[arg(long, value_name = "FILE")]
-    labels: PathBuf,
     #[command(flatten)]
-    features: FeatureArgs,
-    /// Task schema (TOML) [default: the four EUOS25 tasks]
-    #[arg(long, value_name = "FILE")]
-    schema: Option<PathBuf>,
-    /// Parameters of the run (JSON), as a search wrote them [default: the built-in ones]
-    #[arg(long, value_name = "FILE", aliases = ["best-params-json", "best_params_json"])]
-    params: Option<PathBuf>,
+    run: RunArgs,
     /// Split that chooses the epoch, and whose predictions are exported
     #[arg(long, value_name = "NAME", default_value = "leaderboard")]
     validation_split: String,
-    /// Seed of everything random
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Most epochs
-    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..))]
-    max_epochs: u32,
-    /// Epochs without a better macro average precision before training stops
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    patience: u32,
-    /// Device: auto, cpu, wgpu or cuda
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
     /// Coordinates of the conformers (SD file, may be gzipped; properties ID and conf_id), to travel in the bundle
     #[arg(long, value_name = "FILE")]
     conformers: Option<PathBuf>,
@@ -64,14 +42,9 @@ pub(super) struct TrainArgs {
 }
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    let schema = schema(args.schema.as_ref())?;
-    let parameters = read_parameters(args.params.as_deref(), &schema)?;
-    let device = device::select(args.device)?;
-    let tables = args.features.tables(Some(&args.labels));
+    let run = args.run.resolve()?;
     let splits = Splits::named([TRAIN_SPLIT, args.validation_split.as_str()]);
-    let dataset = data::load(&tables, &schema, &splits, Labels::Required)?;
-    note(dataset.report().dropped_notice());
-    note(dataset.report().absent_columns_notice());
+    let dataset = args.run.load(&run, &splits)?;
     let train_rows = dataset.split_rows(TRAIN_SPLIT)?;
     let validation_rows = dataset.split_rows(&args.validation_split)?;
     let (molecules, bags) = bundle_file::molecules(&dataset, &validation_rows);
@@ -87,39 +60,26 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         dataset.bags().x3d().rows(),
         dataset.names_2d().len(),
         dataset.names_3d().len(),
-        device.description
+        run.device.description
     );
-    let settings = TrainSettings {
-        seed: args.seed,
-        max_epochs: args.max_epochs as usize,
-        patience: args.patience as usize,
-        device: device.device.clone(),
-    };
+    let settings = args.run.settings(&run);
     let partition = Partition { train: &train_rows, validation: &validation_rows };
     let mut display = Display::new(settings.max_epochs);
-    let trained = train(&dataset, partition, &parameters, &settings, |progress| display.show(&progress))?;
+    let trained = train(&dataset, partition, &run.parameters, &settings, |progress| display.show(&progress))?;
     display.finish();
 
-    let summary = summary(args, &dataset, partition, &trained, &device.description);
+    let summary = summary(args, &dataset, partition, &trained, &run.device.description);
     export(
         args,
-        &device.device,
+        &run.device.device,
         &dataset,
         (molecules, bags, conformers),
         &trained,
-        &parameters,
+        &run.parameters,
         summary.clone(),
     )?;
     print_summary(&summary, &args.out);
     Ok(())
-}
-
-fn read_parameters(path: Option<&Path>, schema: &TaskSchema) -> anyhow::Result<RunParameters> {
-    let Some(path) = path else { return Ok(RunParameters::from_json(&json!({}), schema)?) };
-    let in_file = || format!("parameters {}", path.display());
-    let text = fs::read(path).with_context(in_file)?;
-    let value = serde_json::from_slice(&text).context("not valid JSON").with_context(in_file)?;
-    RunParameters::from_json(&value, schema).with_context(in_file)
 }
 
 /// Progress on a terminal; one line an epoch elsewhere.
@@ -183,7 +143,7 @@ fn summary(
     let evaluation = &trained.evaluation;
     TrainingSummary {
         data_sha256: dataset.sha256(),
-        seed: args.seed,
+        seed: args.run.seed,
         device: device.into(),
         epochs: trained.history.len(),
         best_epoch: trained.history[trained.best].epoch,
@@ -192,7 +152,7 @@ fn summary(
         validation_molecules: partition.validation.len(),
         macro_average_precision: evaluation.metrics.macro_ap(),
         macro_roc_auc: evaluation.metrics.macro_roc_auc(),
-        tasks: evaluation.summarise(dataset, partition.validation, args.seed),
+        tasks: evaluation.summarise(dataset, partition.validation, args.run.seed),
     }
 }
 
