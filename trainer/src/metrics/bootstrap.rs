@@ -1,20 +1,19 @@
-//! How sure a metric is: percentile bootstrap intervals (Efron 1979).
+//! Average precision and ROC AUC of each task with their intervals.
 
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use shared_model::bundle::{Interval, TaskMetrics as TaskSummary};
+use shared_model::bundle::TaskMetrics as TaskSummary;
 use shared_model::schema::Task;
 
-use super::{Ranking, Scored};
+use super::Ranking;
+use super::resampling::{Estimate, RESAMPLES, Resampler};
+use super::task_predictions::{TaskPredictions, mean_of};
 use crate::labels::LabelMatrix;
-
-/// Resamples of an interval: the ends of a 95 % interval rest on the 25 outermost.
-const RESAMPLES: usize = 1000;
+use crate::weighting::bitmask_ids;
 
 /// Metrics of each task with 95 % intervals, for predictions [M, T] of the labels [M, T].
 ///
-/// Positives and negatives are resampled apart, which keeps the prevalence: with a handful of positives a plain
-/// bootstrap would often draw none. The same seed gives the same intervals.
+/// Positives and negatives are resampled apart. The same seed gives the same intervals.
 ///
 /// # Panics
 /// If predictions or weights are not of the labels' shape.
@@ -26,67 +25,73 @@ pub fn summarise(
     seed: u64,
 ) -> Vec<TaskSummary> {
     let summary = |(index, task): (usize, &Task)| {
-        let mut molecules: Vec<Scored> = (0..labels.molecules())
-            .map(|row| {
-                let cell = row * labels.tasks() + index;
-                let weight = if task.weighted_metrics { weights[cell].into() } else { 1.0 };
-                Scored { positive: labels.is_positive(row, index), score: predictions[cell].into(), weight }
-            })
-            .collect();
-        // A ranking sorts by score: in order already, each resample costs no sorting.
-        molecules.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(index as u64);
-        let (average_precision_interval, roc_auc_interval) = intervals(&molecules, &mut random);
-        let ranking = Ranking::new(molecules.iter().copied());
+        let predictions = TaskPredictions::of_task(task, index, labels, &[predictions], weights);
+        let [precision, area] = ranking_estimates(
+            std::slice::from_ref(&predictions),
+            &predictions.resampler(),
+            &mut stream(seed, index),
+        );
         TaskSummary {
             task: task.name.clone(),
-            positives: labels.positives()[index],
-            average_precision: ranking.average_precision(),
-            average_precision_interval,
-            roc_auc: ranking.roc_auc(),
-            roc_auc_interval,
+            positives: predictions.positives(),
+            average_precision: precision.value,
+            average_precision_interval: precision.interval,
+            roc_auc: area.value,
+            roc_auc_interval: area.interval,
         }
     };
     tasks.iter().enumerate().map(summary).collect()
 }
 
-/// Intervals of average precision and ROC AUC.
-fn intervals(molecules: &[Scored], random: &mut ChaCha8Rng) -> (Interval, Interval) {
-    let of_class = |positive| -> Vec<usize> {
-        (0..molecules.len()).filter(|&index| molecules[index].positive == positive).collect()
-    };
-    let classes = [of_class(true), of_class(false)];
-    let (mut precisions, mut areas) = (Vec::new(), Vec::new());
-    for _ in 0..RESAMPLES {
-        let mut draws = vec![0u32; molecules.len()];
-        for class in classes.iter().filter(|class| !class.is_empty()) {
-            for _ in class {
-                draws[class[random.random_range(..class.len())]] += 1;
-            }
-        }
-        let resample = molecules
-            .iter()
-            .zip(&draws)
-            .map(|(molecule, &count)| Scored { weight: molecule.weight * f64::from(count), ..*molecule });
-        let ranking = Ranking::new(resample);
-        precisions.push(ranking.average_precision());
-        areas.push(ranking.roc_auc());
-    }
-    (percentiles(precisions), percentiles(areas))
+/// The random stream of a task's intervals.
+pub(super) fn stream(seed: u64, task: usize) -> ChaCha8Rng {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(task as u64);
+    random
 }
 
-/// The interval between the 2.5th and the 97.5th percentile.
-fn percentiles(mut values: Vec<f64>) -> Interval {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[(share * (values.len() - 1) as f64).round() as usize];
-    Interval { low: at(0.025), high: at(0.975) }
+/// Average precision and ROC AUC of one or several tasks: the mean over these, for each resample of the molecules.
+pub(super) fn ranking_estimates(
+    tasks: &[TaskPredictions],
+    resampler: &Resampler,
+    random: &mut ChaCha8Rng,
+) -> [Estimate; 2] {
+    let resamples: Vec<[f64; 2]> =
+        (0..RESAMPLES).map(|_| ranking_metrics(tasks, Some(&resampler.draw(random)))).collect();
+    let values = ranking_metrics(tasks, None);
+    [0, 1].map(|metric| Estimate::new(values[metric], resamples.iter().map(|row| row[metric]).collect()))
+}
+
+/// Average precision and ROC AUC: means over tasks and their repeats.
+pub(super) fn ranking_metrics(tasks: &[TaskPredictions], draws: Option<&[u32]>) -> [f64; 2] {
+    let rankings: Vec<Vec<Ranking>> = tasks.iter().map(|task| task.rankings(draws)).collect();
+    [Ranking::average_precision, Ranking::roc_auc]
+        .map(|metric| mean_of(rankings.iter().map(|repeats| mean_of(repeats.iter().map(metric)))))
+}
+
+/// Average precision and ROC AUC of the mean over the tasks, with intervals; the combinations of labels are resampled
+/// apart.
+///
+/// # Panics
+/// If predictions or weights are not of the labels' shape.
+pub fn macro_estimates(
+    tasks: &[Task],
+    labels: LabelMatrix,
+    repeats: &[&[f32]],
+    weights: &[f32],
+    seed: u64,
+) -> [Estimate; 2] {
+    let predictions = TaskPredictions::of_tasks(tasks, labels, repeats, weights);
+    let resampler = Resampler::of_combinations(&bitmask_ids(labels));
+    ranking_estimates(&predictions, &resampler, &mut stream(seed, tasks.len()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rand::RngExt;
     use shared_model::schema::TaskSchema;
+
+    use super::*;
 
     fn summary_of(molecules: usize, seed: u64) -> TaskSummary {
         let mut random = ChaCha8Rng::seed_from_u64(7);

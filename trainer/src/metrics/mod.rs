@@ -1,10 +1,24 @@
-//! How well predictions rank molecules: average precision and ROC AUC, per task and overall.
+//! How well predictions rank molecules, whether their probabilities hold, and how sure that is.
 
+mod assessment;
 mod bootstrap;
+mod calibration;
+mod comparison;
+mod curves;
 mod ranking;
+mod resampling;
+mod task_predictions;
 
-pub use bootstrap::summarise;
-pub use ranking::{Ranking, Scored};
+pub use assessment::{Assessment, Curve, ENRICHMENT_FRACTIONS, HISTOGRAM_BINS, Histogram};
+pub use bootstrap::{macro_estimates, summarise};
+pub use calibration::{
+    BINS, ReliabilityBin, brier_score, expected_calibration_error, reliability, wilson_interval,
+};
+pub use comparison::{Comparison, Difference, compare};
+pub use curves::{grid, precision_at_recalls, true_positive_rates};
+pub use ranking::{CurvePoint, Ranking, Scored};
+pub use resampling::{Estimate, RESAMPLES, Resampler};
+pub use task_predictions::TaskPredictions;
 
 use shared_model::schema::Task;
 

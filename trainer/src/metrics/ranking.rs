@@ -20,6 +20,15 @@ pub struct Ranking {
     steps: Vec<Step>,
 }
 
+/// A point of a curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CurvePoint {
+    /// Recall, or false positive rate.
+    pub x: f64,
+    /// Precision, or true positive rate.
+    pub y: f64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Step {
     /// Weight of the positives so far.
@@ -81,6 +90,62 @@ impl Ranking {
         area / (total.positive * total.negative)
     }
 
+    /// Recall and precision at each distinct score, highest score first; empty without positives.
+    pub fn precision_recall(&self) -> Vec<CurvePoint> {
+        let total = self.total();
+        if total.positive == 0.0 {
+            return Vec::new();
+        }
+        let point = |step: &Step| CurvePoint {
+            x: step.positive / total.positive,
+            y: step.positive / (step.positive + step.negative),
+        };
+        self.steps.iter().map(point).collect()
+    }
+
+    /// False and true positive rate from (0, 0) on and at each distinct score, highest score first; empty with one
+    /// class only.
+    pub fn roc(&self) -> Vec<CurvePoint> {
+        let total = self.total();
+        if total.positive == 0.0 || total.negative == 0.0 {
+            return Vec::new();
+        }
+        let point =
+            |step: Step| CurvePoint { x: step.negative / total.negative, y: step.positive / total.positive };
+        std::iter::once(Step::default()).chain(self.steps.iter().copied()).map(point).collect()
+    }
+
+    /// Enrichment factor: prevalence among the `fraction` of molecules that are ranked highest over the prevalence
+    /// among all (Pearlman and Charifson 2001). 0 without positives.
+    ///
+    /// Their number is rounded up, so that at least one molecule is picked; where molecules of equal score stand
+    /// across the border, all orders of them are averaged. A weight of 1 counts as one molecule.
+    pub fn enrichment(&self, fraction: f64) -> f64 {
+        let total = self.total();
+        if total.positive == 0.0 {
+            return 0.0;
+        }
+        let all = total.positive + total.negative;
+        // A product that should be whole must not be rounded up to the next one.
+        let picked = (fraction * all - 1e-9).ceil().clamp(all.min(1.0), all);
+        let mut positive = total.positive;
+        for (before, here) in self.pairs() {
+            let (low, high) = (before.positive + before.negative, here.positive + here.negative);
+            if picked <= high {
+                let share = (picked - low) / (high - low);
+                positive = before.positive + share * (here.positive - before.positive);
+                break;
+            }
+        }
+        (positive / picked) / (total.positive / all)
+    }
+
+    /// Share of the positives in all weight; 0 without molecules.
+    pub fn prevalence(&self) -> f64 {
+        let total = self.total();
+        if total.positive == 0.0 { 0.0 } else { total.positive / (total.positive + total.negative) }
+    }
+
     fn total(&self) -> Step {
         self.steps.last().copied().unwrap_or_default()
     }
@@ -103,6 +168,9 @@ fn finite(score: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
 
     fn ranking(molecules: &[(bool, f64, f64)]) -> Ranking {
@@ -144,5 +212,54 @@ mod tests {
         assert_eq!((positives.average_precision(), positives.roc_auc()), (1.0, 0.5));
         let nothing = ranking(&[]);
         assert_eq!((nothing.average_precision(), nothing.roc_auc()), (0.0, 0.5));
+    }
+
+    fn random_ranking(seed: u64) -> Ranking {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        // Coarse scores, so that many tie.
+        let molecules = (0..60).map(|_| Scored {
+            positive: random.random_range(0..4) == 0,
+            score: f64::from(random.random_range(0..12)) / 12.0,
+            weight: random.random_range(0.1..2.0),
+        });
+        Ranking::new(molecules.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_areas_under_the_curves_are_the_metrics() {
+        for seed in 0..20 {
+            let ranking = random_ranking(seed);
+            let (mut area, mut recall) = (0.0, 0.0);
+            for point in ranking.precision_recall() {
+                area += (point.x - recall) * point.y;
+                recall = point.x;
+            }
+            assert!((area - ranking.average_precision()).abs() < 1e-12);
+            assert!((recall - 1.0).abs() < 1e-12);
+
+            let roc = ranking.roc();
+            let area: f64 = roc.windows(2).map(|p| (p[1].x - p[0].x) * (p[0].y + p[1].y) / 2.0).sum();
+            assert!((area - ranking.roc_auc()).abs() < 1e-12);
+            assert_eq!((roc[0].x, roc[0].y), (0.0, 0.0));
+        }
+    }
+
+    #[test]
+    fn enrichment_is_the_prevalence_at_the_top_over_that_of_all() {
+        // Ten molecules, two positives at ranks 1 and 3.
+        let molecules: Vec<_> = (0..10).map(|rank| (rank == 0 || rank == 2, -f64::from(rank), 1.0)).collect();
+        let ranking = ranking(&molecules);
+        assert!((ranking.enrichment(0.1) - 5.0).abs() < 1e-12, "one molecule, a positive");
+        assert!((ranking.enrichment(0.2) - 2.5).abs() < 1e-12);
+        assert!((ranking.enrichment(0.3) - 2.0 / 3.0 / 0.2).abs() < 1e-12);
+        assert!((ranking.enrichment(0.01) - 5.0).abs() < 1e-12, "at least one molecule is picked");
+        assert!((ranking.enrichment(1.0) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn molecules_that_tie_at_the_border_are_picked_in_equal_shares() {
+        let molecules: Vec<_> = (0..20).map(|row| (row < 4, 0.5, 1.0)).collect();
+        assert!((ranking(&molecules).enrichment(0.05) - 1.0).abs() < 1e-12, "scores that say nothing");
+        assert_eq!(ranking(&[(false, 0.5, 1.0)]).enrichment(0.05), 0.0);
     }
 }
