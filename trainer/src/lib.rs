@@ -1,6 +1,7 @@
 //! The `optimil` trainer: tables in, one model bundle out.
 //!
-//! Layers, each of which uses only those after it: [`commands`]; [`training`], [`import`], [`serve`];
+//! Layers, each of which uses only those after it: [`commands`]; [`cross_validation`]; [`training`], [`import`],
+//! [`serve`];
 //! [`data`], [`losses`], [`sampling`], [`weighting`], [`metrics`], [`checkpoint`].
 
 pub mod atomic_file;
@@ -8,6 +9,7 @@ pub mod attention_table;
 pub mod bundle_file;
 pub mod checkpoint;
 pub mod commands;
+pub mod cross_validation;
 pub mod data;
 pub mod device;
 pub mod import;
@@ -15,6 +17,7 @@ pub mod labels;
 pub mod losses;
 pub mod metrics;
 pub mod parameters;
+pub mod prediction_table;
 pub mod sampling;
 pub mod serve;
 pub mod training;

@@ -146,6 +146,26 @@ impl Dataset {
         }
     }
 
+    /// The same molecules with other instances, one bag a molecule.
+    pub(super) fn with_instances(&self, bags: Bags, conformers: Vec<String>) -> Self {
+        Self {
+            schema: self.schema.clone(),
+            ids: self.ids.clone(),
+            smiles: self.smiles.clone(),
+            splits: self.splits.clone(),
+            folds: self.folds.clone(),
+            bags,
+            conformers,
+            names_2d: self.names_2d.clone(),
+            names_3d: self.names_3d.clone(),
+            labels: self.labels.clone(),
+            weights: self.weights.clone(),
+            absorbance: self.absorbance.clone(),
+            fluorescence: self.fluorescence.clone(),
+            report: self.report.clone(),
+        }
+    }
+
     /// Number of molecules, M.
     pub fn len(&self) -> usize {
         self.ids.len()

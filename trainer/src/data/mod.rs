@@ -26,6 +26,7 @@ mod dataset;
 mod digest;
 mod error;
 mod features;
+mod first_conformers;
 mod folds;
 mod labels;
 mod layout;
@@ -33,6 +34,7 @@ mod parquet_column;
 mod parquet_table;
 mod schema_file;
 mod standardise;
+mod summary;
 mod table;
 
 use std::path::PathBuf;
@@ -47,6 +49,7 @@ pub use error::DataError;
 pub use folds::{Fold, TRAIN_SPLIT};
 pub use schema_file::read_schema;
 pub use standardise::{Standardiser, TargetScales};
+pub use summary::{DatasetSummary, PartSummary};
 pub use table::Place;
 
 use self::{error::first_few, features::Features, table::Table};

@@ -26,11 +26,7 @@ pub fn summarise(
 ) -> Vec<TaskSummary> {
     let summary = |(index, task): (usize, &Task)| {
         let predictions = TaskPredictions::of_task(task, index, labels, &[predictions], weights);
-        let [precision, area] = ranking_estimates(
-            std::slice::from_ref(&predictions),
-            &predictions.resampler(),
-            &mut stream(seed, index),
-        );
+        let [precision, area] = task_estimates(&predictions, index, seed);
         TaskSummary {
             task: task.name.clone(),
             positives: predictions.positives(),
@@ -41,6 +37,12 @@ pub fn summarise(
         }
     };
     tasks.iter().enumerate().map(summary).collect()
+}
+
+/// Average precision and ROC AUC of the task of this index with 95 % intervals, as [`summarise`] computes them.
+pub fn task_estimates(predictions: &TaskPredictions, task: usize, seed: u64) -> [Estimate; 2] {
+    let resampler = predictions.resampler();
+    ranking_estimates(std::slice::from_ref(predictions), &resampler, &mut stream(seed, task))
 }
 
 /// The random stream of a task's intervals.

@@ -1,5 +1,6 @@
 //! Whether one model ranks the same molecules better than another: paired bootstrap of the difference.
 
+use serde::{Deserialize, Serialize};
 use shared_model::schema::Task;
 
 use super::bootstrap::{ranking_metrics, stream};
@@ -9,7 +10,7 @@ use crate::labels::LabelMatrix;
 use crate::weighting::bitmask_ids;
 
 /// Average precision and ROC AUC of two models, and other minus reference.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Name of the task; none: the mean over all tasks.
     pub task: Option<String>,
@@ -20,7 +21,7 @@ pub struct Comparison {
 }
 
 /// A metric of two models.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// Of the reference.
     pub reference: f64,

@@ -10,7 +10,7 @@ mod resampling;
 mod task_predictions;
 
 pub use assessment::{Assessment, Curve, ENRICHMENT_FRACTIONS, HISTOGRAM_BINS, Histogram};
-pub use bootstrap::{macro_estimates, summarise};
+pub use bootstrap::{macro_estimates, summarise, task_estimates};
 pub use calibration::{
     BINS, ReliabilityBin, brier_score, expected_calibration_error, reliability, wilson_interval,
 };
