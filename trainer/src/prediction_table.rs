@@ -12,6 +12,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
 use crate::atomic_file;
+use crate::data::Dataset;
 use crate::labels::LabelMatrix;
 
 /// Labels, weights and probabilities of M molecules for T tasks; matrices are `[M, T]`, row-major.
@@ -87,6 +88,18 @@ pub enum PredictionTableError {
 const KINDS: [&str; 3] = ["label_", "weight_", "pred_"];
 
 impl PredictionTable {
+    /// The predictions `[M, T]` for some rows of a data set.
+    pub fn of_rows(dataset: &Dataset, rows: &[usize], parts: Parts, probabilities: Vec<f32>) -> Self {
+        Self {
+            tasks: dataset.schema().tasks.iter().map(|task| task.name.clone()).collect(),
+            ids: rows.iter().map(|&row| dataset.ids()[row].clone()).collect(),
+            parts,
+            labels: rows.iter().flat_map(|&row| dataset.labels_of(row)).copied().collect(),
+            weights: rows.iter().flat_map(|&row| dataset.weights().row(row)).copied().collect(),
+            probabilities,
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.ids.len()

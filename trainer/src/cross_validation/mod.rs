@@ -215,7 +215,7 @@ fn run_fold(
         best_epoch: trained.history[trained.best].epoch,
     };
     let probabilities = trained.evaluation.probabilities.clone();
-    let predictions = prediction_table(
+    let predictions = PredictionTable::of_rows(
         dataset,
         partition.validation,
         Parts::Folds(vec![round.key; partition.validation.len()]),
@@ -250,7 +250,7 @@ fn bundle(subject: Subject, round: &Round, record: &FoldRecord, trained: &Traine
         data_source: None,
     };
     let mut manifest = bundle_file::manifest(
-        trained.model.config(),
+        &trained.config,
         dataset.schema(),
         dataset.names_2d(),
         dataset.names_3d(),
@@ -259,22 +259,5 @@ fn bundle(subject: Subject, round: &Round, record: &FoldRecord, trained: &Traine
     manifest.absorbance_standardisers = bundle_file::standardisers(&trained.scales.absorbance);
     manifest.fluorescence_standardisers = bundle_file::standardisers(&trained.scales.fluorescence);
     manifest.bitmask_groups = trained.groups.as_ref().map_or_else(Vec::new, |g| g.top_masks().to_vec());
-    BundleContents { manifest, weights: trained.model.state_dict(), molecules: None, conformers: None }
-}
-
-/// A table of predictions for some rows of a data set.
-pub fn prediction_table(
-    dataset: &Dataset,
-    rows: &[usize],
-    parts: Parts,
-    probabilities: Vec<f32>,
-) -> PredictionTable {
-    PredictionTable {
-        tasks: dataset.schema().tasks.iter().map(|task| task.name.clone()).collect(),
-        ids: rows.iter().map(|&row| dataset.ids()[row].clone()).collect(),
-        parts,
-        labels: rows.iter().flat_map(|&row| dataset.labels_of(row)).copied().collect(),
-        weights: rows.iter().flat_map(|&row| dataset.weights().row(row)).copied().collect(),
-        probabilities,
-    }
+    BundleContents { manifest, weights: trained.weights.clone(), molecules: None, conformers: None }
 }

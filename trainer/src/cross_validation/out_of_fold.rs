@@ -1,7 +1,7 @@
 //! What all folds say together.
 
+use super::FoldResult;
 use super::plan::{FoldPlan, Round};
-use super::{FoldResult, prediction_table};
 use crate::data::Dataset;
 use crate::labels::LabelMatrix;
 use crate::metrics::{self, TaskMetrics, TaskPredictions};
@@ -60,7 +60,7 @@ impl OutOfFold {
     /// All predictions, repeat after repeat.
     pub fn table(&self, dataset: &Dataset) -> PredictionTable {
         let rows: Vec<usize> = self.repeats.iter().flat_map(|_| &self.rows).copied().collect();
-        prediction_table(dataset, &rows, Parts::Folds(self.folds.concat()), self.repeats.concat())
+        PredictionTable::of_rows(dataset, &rows, Parts::Folds(self.folds.concat()), self.repeats.concat())
     }
 }
 

@@ -114,8 +114,7 @@ const SCALARS: usize = 7;
 fn numbers(predictions: &TaskPredictions, draws: Option<&[u32]>) -> Vec<f64> {
     let rankings = predictions.rankings(draws);
     let mean = |metric: &dyn Fn(&Ranking) -> f64| mean_of(rankings.iter().map(metric));
-    let by_repeat =
-        |metric: &dyn Fn(usize) -> f64| mean_of((0..predictions.repeats()).map(|repeat| metric(repeat)));
+    let by_repeat = |metric: &dyn Fn(usize) -> f64| mean_of((0..predictions.repeats()).map(metric));
     let lift = |ranking: &Ranking| {
         if ranking.prevalence() == 0.0 { 0.0 } else { ranking.average_precision() / ranking.prevalence() }
     };
