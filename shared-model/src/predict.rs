@@ -1,6 +1,6 @@
 //! Prediction: bags on the host in, probabilities and attention on the host out, on any device.
 
-use burn::tensor::{Bool, Tensor, TensorData, activation::sigmoid, backend::Backend};
+use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 
 use crate::bags::Bags;
 use crate::network::{BagBatch, Model, NetworkOutput};
@@ -124,7 +124,7 @@ async fn predict_batch<B: Backend>(
 ) -> Result<Vec<Prediction>, PredictError> {
     let largest = members.iter().map(|&m| bags.instances(m).len()).max().unwrap_or(1);
     let width = padded_width(largest);
-    let output = model.forward(pad(bags, members, size, width, device));
+    let output = model.forward(BagBatch::pad(bags, members, size, width, device));
     let config = model.config();
     let (tasks, absorbance) = (config.n_tasks, config.n_absorbance);
     let values = read_back(output).await?;
@@ -159,33 +159,6 @@ async fn read_back<B: Backend>(output: NetworkOutput<B>) -> Result<Vec<f32>, Pre
     let data = Tensor::cat(columns, 1).into_data_async().await;
     let data = data.map_err(|error| PredictError::ReadBack(error.to_string()))?;
     Ok(data.convert::<f32>().to_vec().expect("converted to float32 the line before"))
-}
-
-/// Copies bags to the device, padded to `size` molecules and `width` positions.
-pub fn pad<B: Backend>(
-    bags: &Bags,
-    members: &[usize],
-    size: usize,
-    width: usize,
-    device: &B::Device,
-) -> BagBatch<B> {
-    let (f2, f3) = (bags.x2d().columns(), bags.x3d().columns());
-    let mut x2d = vec![0.0; size * f2];
-    let mut x3d = vec![0.0; size * width * f3];
-    let mut padding = vec![true; size * width];
-    for (slot, &molecule) in members.iter().enumerate() {
-        x2d[slot * f2..][..f2].copy_from_slice(bags.x2d().row(molecule));
-        let instances = bags.instances(molecule);
-        let count = instances.len();
-        let rows = &bags.x3d().data()[instances.start * f3..instances.end * f3];
-        x3d[slot * width * f3..][..count * f3].copy_from_slice(rows);
-        padding[slot * width..][..count].fill(false);
-    }
-    BagBatch {
-        x2d: Tensor::from_data(TensorData::new(x2d, [size, f2]), device),
-        x3d: Tensor::from_data(TensorData::new(x3d, [size, width, f3]), device),
-        padding: Tensor::<B, 2, Bool>::from_data(TensorData::new(padding, [size, width]), device),
-    }
 }
 
 #[cfg(test)]

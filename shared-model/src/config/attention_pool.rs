@@ -42,6 +42,8 @@ pub struct TaskAttentionPoolOptions {
     /// and in the residual mean. So it is in the PyTorch system, where a prediction depends on the other
     /// molecules of the batch; without, each bag is pooled as if it were alone.
     pub count_padding: bool,
+    /// Whether every instance of a bag has the same weight, whatever it looks like: shows what attention is worth.
+    pub uniform_attention: bool,
 }
 
 impl Default for TaskAttentionPoolOptions {
@@ -61,6 +63,7 @@ impl Default for TaskAttentionPoolOptions {
             pre_layer_norm: true,
             use_layer_norm: true,
             count_padding: false,
+            uniform_attention: false,
         }
     }
 }

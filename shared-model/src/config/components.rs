@@ -9,6 +9,9 @@ pub enum MoleculeEmbedder {
     #[default]
     #[serde(rename = "mlp_v3_2d", alias = "mlp_v3")]
     MlpV3,
+    /// No 2D branch: the network sees conformers only.
+    #[serde(rename = "none")]
+    None,
 }
 
 /// Names of 3D embedders.
@@ -18,6 +21,9 @@ pub enum InstanceEmbedder {
     #[default]
     #[serde(rename = "mlp_v3_3d", alias = "mlp_v3")]
     MlpV3,
+    /// No 3D branch: the network sees molecules only, and its attention is uniform.
+    #[serde(rename = "none")]
+    None,
 }
 
 /// Names of aggregators.
@@ -27,6 +33,9 @@ pub enum Aggregator {
     #[default]
     #[serde(rename = "task_attention_pool")]
     TaskAttentionPool,
+    /// The mean over the instances, the same for every task.
+    #[serde(rename = "mean_pool")]
+    MeanPool,
 }
 
 /// Names of mixers.

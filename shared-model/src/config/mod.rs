@@ -47,6 +47,10 @@ pub struct ModelConfig {
     /// Family of the output heads.
     #[serde(default)]
     pub predictor_name: Predictor,
+    /// Whether the network standardises its features itself, by statistics that stand among its weights; otherwise
+    /// they come scaled.
+    #[serde(default)]
+    pub scaled_features: bool,
     /// Whether embedders, aggregator and mixer are followed by a layer normalisation each.
     #[serde(default = "yes")]
     pub post_norms: bool,
@@ -126,6 +130,9 @@ pub enum ConfigError {
         /// Number of heads.
         attn_heads: usize,
     },
+    /// Neither branch.
+    #[error("model configuration: mol_embedder_name and inst_embedder_name are both \"none\"; the network would see nothing")]
+    NoBranch,
 }
 
 impl ModelConfig {
@@ -139,9 +146,14 @@ impl ModelConfig {
     /// # Errors
     /// The first field out of range, or heads that do not divide the width.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        let (no_2d, no_3d) =
+            (self.mol_embedder_name == MoleculeEmbedder::None, self.inst_embedder_name == InstanceEmbedder::None);
+        if no_2d && no_3d {
+            return Err(ConfigError::NoBranch);
+        }
         let sizes = [
-            ("mol_dim", self.mol_dim, 1, Self::MAX_WIDTH),
-            ("inst_dim", self.inst_dim, 1, Self::MAX_WIDTH),
+            ("mol_dim", self.mol_dim, usize::from(!no_2d), Self::MAX_WIDTH),
+            ("inst_dim", self.inst_dim, usize::from(!no_3d), Self::MAX_WIDTH),
             ("n_tasks", self.n_tasks, 1, crate::schema::TaskSchema::MAX_TASKS),
             ("n_absorbance", self.n_absorbance, 0, 64),
             ("n_fluorescence", self.n_fluorescence, 0, 64),

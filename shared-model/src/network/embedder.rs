@@ -1,14 +1,15 @@
 //! The residual embedder "mlp_v3": 2D encoder, 3D encoder and mixer.
 
-use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
-use burn::tensor::{Tensor, activation::silu, backend::Backend};
+use burn::module::Module;
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::NetworkError;
-use super::activation::activate;
+use super::dense::Dense;
 use super::parameters::{Init, ParameterSource};
-use super::residual::{drop_path, drop_path_rate, inner_width};
-use crate::config::Activation;
+use super::residual::{
+    FeedForward, ResidualBlock, ResidualBlockConfig, ResidualBlockNames, Samples, drop_path_rate,
+};
+use crate::config::{Activation, ModelConfig};
 
 /// Shape and regularisation of an embedder.
 #[derive(Debug, Clone)]
@@ -26,28 +27,28 @@ pub(super) struct EmbedderConfig {
     pub activation: Option<Activation>,
 }
 
-/// Pre-norm residual blocks of constant width with a feed-forward layer each, gated as a rule (SwiGLU, Shazeer 2020).
+/// Residual blocks of constant width behind a projection to that width.
 #[derive(Module, Debug)]
 pub(super) struct Embedder<B: Backend> {
     /// Left out where the input has the hidden width already.
-    in_proj: Option<Linear<B>>,
-    blocks: Vec<Block<B>>,
-}
-
-#[derive(Module, Debug)]
-struct Block<B: Backend> {
-    pre_norm: LayerNorm<B>,
-    ff1: Linear<B>,
-    ff2: Linear<B>,
-    res_scale: Param<Tensor<B, 1>>,
-    dropout: Dropout,
-    residual_dropout: Dropout,
-    drop_path: f64,
-    #[module(skip)]
-    activation: Option<Activation>,
+    in_proj: Option<Dense<B>>,
+    blocks: Vec<ResidualBlock<B>>,
 }
 
 impl EmbedderConfig {
+    /// An embedder of a network: what its embedders have in common comes from the configuration.
+    pub fn of(config: &ModelConfig, d_in: usize, d_hidden: usize, layers: usize, dropout: f64) -> Self {
+        Self {
+            d_in,
+            d_hidden,
+            layers,
+            dropout,
+            residual_dropout: config.residual_dropout,
+            drop_path: config.drop_path,
+            activation: (!config.gated).then_some(config.activation),
+        }
+    }
+
     /// Builds the embedder from the tensors under `name`.
     pub fn build<B: Backend>(
         &self,
@@ -55,67 +56,42 @@ impl EmbedderConfig {
         source: &mut ParameterSource<B>,
     ) -> Result<Embedder<B>, NetworkError> {
         let in_proj = (self.d_in != self.d_hidden)
-            .then(|| source.linear(&format!("{name}.in_proj"), self.d_in, self.d_hidden, Init::Xavier(1.0)))
+            .then(|| source.dense(&[format!("{name}.in_proj")], self.d_in, self.d_hidden, Init::Xavier(1.0)))
             .transpose()?;
-        let blocks = (0..self.layers).map(|i| self.block(name, i, source)).collect::<Result<_, _>>()?;
+        let blocks = (0..self.layers).map(|i| {
+            let names = ResidualBlockNames {
+                norm: vec![format!("{name}.pre_norms.{i}")],
+                first: vec![format!("{name}.blocks.{i}.ff1")],
+                second: vec![format!("{name}.blocks.{i}.ff2")],
+                res_scale: vec![format!("{name}.res_scales.{i}")],
+            };
+            self.block(i).build(&names, source)
+        });
+        let blocks = blocks.collect::<Result<_, _>>()?;
         Ok(Embedder { in_proj, blocks })
     }
 
-    fn block<B: Backend>(
-        &self,
-        name: &str,
-        i: usize,
-        source: &mut ParameterSource<B>,
-    ) -> Result<Block<B>, NetworkError> {
-        let (d, inner) = (self.d_hidden, inner_width(self.d_hidden));
-        // The last block starts as the identity; the first ones warm up from a small residual.
-        let ff2 = if i + 1 == self.layers { Init::Constant(0.0) } else { Init::Xavier(1.0) };
-        let (ff1_width, ff1) = match self.activation {
-            None => (2 * inner, Init::GateThenValue),
-            Some(_) => (inner, Init::Kaiming),
-        };
-        let res_scale = if i + 2 >= self.layers { 0.1 } else { 0.01 };
-        Ok(Block {
-            pre_norm: source.layer_norm(&format!("{name}.pre_norms.{i}"), d)?,
-            ff1: source.linear(&format!("{name}.blocks.{i}.ff1"), d, ff1_width, ff1)?,
-            ff2: source.linear(&format!("{name}.blocks.{i}.ff2"), inner, d, ff2)?,
-            res_scale: source.scalar(&format!("{name}.res_scales.{i}"), res_scale)?,
-            dropout: DropoutConfig::new(self.dropout).init(),
-            residual_dropout: DropoutConfig::new(self.residual_dropout).init(),
+    fn block(&self, i: usize) -> ResidualBlockConfig {
+        ResidualBlockConfig {
+            d: self.d_hidden,
+            feed_forward: self.activation.map_or(FeedForward::GateThenValue, FeedForward::Activation),
+            dropout: self.dropout,
+            residual_dropout: self.residual_dropout,
             drop_path: drop_path_rate(self.drop_path, i, self.layers),
-            activation: self.activation,
-        })
+            // The last block starts as the identity; the first ones warm up from a small residual.
+            res_scale: if i + 2 >= self.layers { 0.1 } else { 0.01 },
+            second: if i + 1 == self.layers { Init::Constant(0.0) } else { Init::Xavier(1.0) },
+        }
     }
 }
 
 impl<B: Backend> Embedder<B> {
-    /// Embeds rows.
-    ///
-    /// # Shapes
-    /// - x: [R, F], `samples` samples of R / samples rows each (a sample is dropped by drop path as a whole)
-    /// - result: [R, D]
-    pub fn forward(&self, x: Tensor<B, 2>, samples: usize) -> Tensor<B, 2> {
+    /// Embeds rows: [R, F] to [R, D].
+    pub fn forward(&self, x: Tensor<B, 2>, samples: &Samples<B>) -> Tensor<B, 2> {
         let x = match &self.in_proj {
             Some(in_proj) => in_proj.forward(x),
             None => x,
         };
         self.blocks.iter().fold(x, |x, block| block.forward(x, samples))
-    }
-}
-
-impl<B: Backend> Block<B> {
-    fn forward(&self, x: Tensor<B, 2>, samples: usize) -> Tensor<B, 2> {
-        let h = self.ff1.forward(self.pre_norm.forward(x.clone()));
-        let h = match self.activation {
-            None => {
-                let [u, v] = h.chunk(2, 1).try_into().expect("two halves");
-                silu(u) * v
-            }
-            Some(activation) => activate(h, activation),
-        };
-        let h = self.ff2.forward(self.dropout.forward(h));
-        let h = self.residual_dropout.forward(h);
-        let scale = self.res_scale.val().tanh().unsqueeze();
-        x + drop_path(h * scale, self.drop_path, samples)
     }
 }

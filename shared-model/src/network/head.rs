@@ -1,20 +1,22 @@
 //! The predictor heads "mlp_v3" and "linear".
 
-use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
-use burn::tensor::{Tensor, activation::silu, backend::Backend};
+use burn::module::Module;
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::NetworkError;
+use super::dense::Dense;
+use super::layer_norm::LayerNorm;
 use super::parameters::{Init, ParameterSource};
-use super::residual::{drop_path, drop_path_rate, inner_width};
+use super::residual::{
+    FeedForward, ResidualBlock, ResidualBlockConfig, ResidualBlockNames, Samples, drop_path_rate,
+};
 use crate::config::Predictor;
 
-/// Shape and regularisation of a head.
+/// Shape and regularisation of the heads.
 #[derive(Debug, Clone)]
-pub(super) struct HeadConfig {
+pub(super) struct HeadsConfig {
     pub family: Predictor,
     pub d: usize,
-    pub d_out: usize,
     pub layers: usize,
     pub dropout: f64,
     /// Drop-path rate of the last block.
@@ -23,97 +25,111 @@ pub(super) struct HeadConfig {
     pub fc2_gain_non_last: f64,
 }
 
-/// Residual layers and a small-gain output layer ("mlp_v3"), or an output layer alone ("linear").
+/// All heads of a network: residual layers and a small-gain output layer each ("mlp_v3"), or an output layer alone
+/// ("linear"). Their layers are of one shape and run side by side.
 #[derive(Module, Debug)]
-pub(super) struct Head<B: Backend> {
+pub(super) struct Heads<B: Backend> {
     body: Option<Body<B>>,
-    fc_out: Linear<B>,
+    /// Output layers of the heads with one output.
+    single: Dense<B>,
+    /// Output layer of the last head, if that has many.
+    multiple: Option<Dense<B>>,
 }
 
-/// Input norm and residual SwiGLU blocks of constant width.
+/// Input norms and residual SwiGLU blocks of constant width.
 #[derive(Module, Debug)]
 struct Body<B: Backend> {
     input_norm: LayerNorm<B>,
-    blocks: Vec<Block<B>>,
+    blocks: Vec<ResidualBlock<B>>,
 }
 
-#[derive(Module, Debug)]
-struct Block<B: Backend> {
-    pre_norm: LayerNorm<B>,
-    fc1: Linear<B>,
-    fc2: Linear<B>,
-    res_scale: Param<Tensor<B, 1>>,
-    dropout: Dropout,
-    drop_path: f64,
-}
-
-impl HeadConfig {
-    /// Builds the head from the tensors under `name`.
+impl HeadsConfig {
+    /// Builds heads with one output under the names `single`, and one with `outputs` outputs under the name `multiple`
+    /// if there are any.
     pub fn build<B: Backend>(
         &self,
-        name: &str,
+        single: &[String],
+        multiple: &str,
+        outputs: usize,
         source: &mut ParameterSource<B>,
-    ) -> Result<Head<B>, NetworkError> {
-        Ok(match self.family {
-            Predictor::MlpV3 => Head {
-                body: Some(Body {
-                    input_norm: source.layer_norm(&format!("{name}.input_norm"), self.d)?,
-                    blocks: (0..self.layers)
-                        .map(|i| self.block(name, i, source))
-                        .collect::<Result<_, _>>()?,
-                }),
-                fc_out: source.linear(&format!("{name}.fc_out"), self.d, self.d_out, Init::Xavier(0.01))?,
-            },
-            Predictor::Linear => {
-                let pytorch_default = Init::Uniform(1.0 / (self.d as f32).sqrt());
-                Head { body: None, fc_out: source.linear(name, self.d, self.d_out, pytorch_default)? }
+    ) -> Result<Heads<B>, NetworkError> {
+        let multiple = (outputs > 0).then(|| multiple.to_owned());
+        let (suffix, init) = match self.family {
+            Predictor::MlpV3 => (".fc_out", Init::Xavier(0.01)),
+            Predictor::Linear => ("", Init::Uniform(1.0 / (self.d as f32).sqrt())),
+        };
+        let body = match self.family {
+            Predictor::MlpV3 => {
+                let names: Vec<String> = single.iter().chain(&multiple).cloned().collect();
+                Some(self.body(&names, source)?)
             }
+            Predictor::Linear => None,
+        };
+        let names = |names: &[String]| -> Vec<String> {
+            names.iter().map(|name| format!("{name}{suffix}")).collect()
+        };
+        Ok(Heads {
+            body,
+            single: source.dense(&names(single), self.d, 1, init)?,
+            multiple: match multiple {
+                Some(name) => Some(source.dense(&names(&[name]), self.d, outputs, init)?),
+                None => None,
+            },
         })
     }
 
-    fn block<B: Backend>(
+    fn body<B: Backend>(
         &self,
-        name: &str,
-        i: usize,
+        names: &[String],
         source: &mut ParameterSource<B>,
-    ) -> Result<Block<B>, NetworkError> {
-        let (d, inner) = (self.d, inner_width(self.d));
-        let fc2 = if i + 1 == self.layers {
-            Init::Constant(0.0)
-        } else {
-            Init::Xavier(self.fc2_gain_non_last as f32)
+    ) -> Result<Body<B>, NetworkError> {
+        let all = |suffix: String| -> Vec<String> {
+            names.iter().map(|name| format!("{name}.{suffix}")).collect()
         };
-        let name = format!("{name}.blocks.{i}");
-        Ok(Block {
-            pre_norm: source.layer_norm(&format!("{name}.pre_norm"), d)?,
-            fc1: source.linear(&format!("{name}.fc1"), d, 2 * inner, Init::ValueThenGate)?,
-            fc2: source.linear(&format!("{name}.fc2"), inner, d, fc2)?,
-            res_scale: source.scalar(&format!("{name}.res_scale"), 0.1)?,
-            dropout: DropoutConfig::new(self.dropout).init(),
-            drop_path: drop_path_rate(self.drop_path, i, self.layers),
-        })
+        let input_norm = source.layer_norm(&all("input_norm".into()), self.d)?;
+        let blocks = (0..self.layers).map(|i| {
+            let last = i + 1 == self.layers;
+            let config = ResidualBlockConfig {
+                d: self.d,
+                feed_forward: FeedForward::ValueThenGate,
+                dropout: self.dropout,
+                residual_dropout: 0.0,
+                drop_path: drop_path_rate(self.drop_path, i, self.layers),
+                res_scale: 0.1,
+                second: if last { Init::Constant(0.0) } else { Init::Xavier(self.fc2_gain_non_last as f32) },
+            };
+            let names = ResidualBlockNames {
+                norm: all(format!("blocks.{i}.pre_norm")),
+                first: all(format!("blocks.{i}.fc1")),
+                second: all(format!("blocks.{i}.fc2")),
+                res_scale: all(format!("blocks.{i}.res_scale")),
+            };
+            config.build(&names, source)
+        });
+        Ok(Body { input_norm, blocks: blocks.collect::<Result<_, _>>()? })
     }
 }
 
-impl<B: Backend> Head<B> {
-    /// Predicts from one embedding per molecule: [B, D] to [B, d_out].
-    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+impl<B: Backend> Heads<B> {
+    /// Predicts from one embedding per head and molecule.
+    ///
+    /// # Shapes
+    /// - x: [H, B, D]
+    /// - result: [B, H'] of the heads with one output, and [B, outputs] of the last head, if that has many
+    pub fn forward(&self, x: Tensor<B, 3>) -> (Tensor<B, 2>, Option<Tensor<B, 2>>) {
+        let [heads, bags, d] = x.dims();
+        let x = x.reshape([heads * bags, d]);
         let x = match &self.body {
-            Some(body) => body.blocks.iter().fold(body.input_norm.forward(x), |x, block| block.forward(x)),
+            Some(body) => {
+                let x = body.input_norm.forward(x);
+                body.blocks.iter().fold(x, |x, block| block.forward(x, &Samples::Of(1)))
+            }
             None => x,
         };
-        self.fc_out.forward(x)
-    }
-}
-
-impl<B: Backend> Block<B> {
-    fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let samples = x.dims()[0];
-        let h = self.fc1.forward(self.pre_norm.forward(x.clone()));
-        // Unlike in the embedder, the value comes first here and the gate second.
-        let [v, g] = h.chunk(2, 1).try_into().expect("two halves");
-        let h = self.fc2.forward(self.dropout.forward(silu(g) * v));
-        let scale = self.res_scale.val().tanh().unsqueeze();
-        x + drop_path(h * scale, self.drop_path, samples)
+        let single = heads - usize::from(self.multiple.is_some());
+        let outputs = self.single.forward(x.clone().narrow(0, 0, single * bags));
+        let outputs = outputs.reshape([single, bags]).transpose();
+        let multiple = self.multiple.as_ref().map(|last| last.forward(x.narrow(0, single * bags, bags)));
+        (outputs, multiple)
     }
 }

@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::embedder::Embedder;
 use super::mlp::Mlp;
+use super::residual::Samples;
 
 /// Fuses the two branches into one embedding per molecule and task.
 #[derive(Module, Debug)]
@@ -15,8 +16,8 @@ pub(super) enum Mixer<B: Backend> {
 }
 
 impl<B: Backend> Mixer<B> {
-    /// [R, 2·proj] to [R, D], `samples` samples of R / samples rows each.
-    pub fn forward(&self, x: Tensor<B, 2>, samples: usize) -> Tensor<B, 2> {
+    /// [R, 2·proj] to [R, D].
+    pub fn forward(&self, x: Tensor<B, 2>, samples: &Samples<B>) -> Tensor<B, 2> {
         match self {
             Self::MlpV3(embedder) => embedder.forward(x, samples),
             Self::Mlp(mlp) => mlp.forward(x),

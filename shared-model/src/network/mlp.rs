@@ -1,12 +1,14 @@
 //! The mixer "mlp" of the first architecture.
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::NetworkError;
 use super::activation::activate;
+use super::dense::Dense;
+use super::layer_norm::LayerNorm;
 use super::parameters::{Init, ParameterSource};
+use super::residual::dropout;
 use crate::config::Activation;
 
 /// Shape and regularisation of a perceptron.
@@ -23,14 +25,14 @@ pub(super) struct MlpConfig {
 #[derive(Module, Debug)]
 pub(super) struct Mlp<B: Backend> {
     layers: Vec<Layer<B>>,
-    dropout: Dropout,
+    dropout: f64,
     #[module(skip)]
     activation: Activation,
 }
 
 #[derive(Module, Debug)]
 struct Layer<B: Backend> {
-    linear: Linear<B>,
+    linear: Dense<B>,
     norm: LayerNorm<B>,
 }
 
@@ -49,13 +51,13 @@ impl MlpConfig {
             let first = i * Self::MODULES_PER_LAYER;
             let pytorch_default = Init::Uniform(1.0 / (d_in as f32).sqrt());
             Ok::<_, NetworkError>(Layer {
-                linear: source.linear(&format!("{name}.{first}"), d_in, self.d_hidden, pytorch_default)?,
-                norm: source.layer_norm(&format!("{name}.{}", first + 1), self.d_hidden)?,
+                linear: source.dense(&[format!("{name}.{first}")], d_in, self.d_hidden, pytorch_default)?,
+                norm: source.layer_norm(&[format!("{name}.{}", first + 1)], self.d_hidden)?,
             })
         };
         Ok(Mlp {
             layers: (0..self.layers).map(layer).collect::<Result<_, _>>()?,
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: self.dropout,
             activation: self.activation,
         })
     }
@@ -64,9 +66,10 @@ impl MlpConfig {
 impl<B: Backend> Mlp<B> {
     /// [R, d_in] to [R, d_hidden].
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let training = B::ad_enabled(&x.device());
         self.layers.iter().fold(x, |x, layer| {
             let h = layer.norm.forward(layer.linear.forward(x));
-            self.dropout.forward(activate(h, self.activation))
+            dropout(activate(h, self.activation), self.dropout, training)
         })
     }
 }

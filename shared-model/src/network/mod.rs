@@ -2,29 +2,40 @@
 
 mod activation;
 mod attention_pool;
+mod batch;
+mod branch;
+mod cpu;
+mod dense;
 mod embedder;
+mod feature_scaling;
 mod head;
+mod layer_norm;
+mod mean_pool;
 mod mixer;
 mod mlp;
 mod parameters;
 mod residual;
 
 use burn::module::Module;
-use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{
-    Bool, Tensor,
+    Tensor,
     backend::{AutodiffBackend, Backend},
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use self::attention_pool::{TaskAttentionPool, TaskAttentionPoolConfig};
-use self::embedder::{Embedder, EmbedderConfig};
-use self::head::{Head, HeadConfig};
+pub use self::batch::{BagBatch, BagStore};
+use self::branch::{InstanceBranch, MoleculeBranch};
+use self::embedder::EmbedderConfig;
+use self::feature_scaling::FeatureScaling;
+pub use self::feature_scaling::FeatureStatistics;
+use self::head::{Heads, HeadsConfig};
+use self::layer_norm::LayerNorm;
 use self::mixer::Mixer;
 use self::mlp::MlpConfig;
-use self::parameters::{GradientCollector, Init, ParameterNames, ParameterSource, StateCollector};
-use crate::config::{ConfigError, Mixer as MixerName, ModelConfig};
+use self::parameters::{GradientCollector, ParameterNames, ParameterSource, StateCollector};
+use self::residual::Samples;
+use crate::config::{ConfigError, InstanceEmbedder, Mixer as MixerName, ModelConfig, MoleculeEmbedder};
 use crate::state_dict::StateDict;
 
 /// Why a network cannot be built from a configuration and weights.
@@ -54,17 +65,6 @@ pub enum NetworkError {
     UnexpectedTensors(Vec<String>),
 }
 
-/// A batch of bags on a device, padded to N positions.
-#[derive(Debug, Clone)]
-pub struct BagBatch<B: Backend> {
-    /// Features of the molecules [B, F2].
-    pub x2d: Tensor<B, 2>,
-    /// Features of the instances [B, N, F3]; padding may hold any finite numbers.
-    pub x3d: Tensor<B, 3>,
-    /// [B, N], true where there is no instance.
-    pub padding: Tensor<B, 2, Bool>,
-}
-
 /// What the network says of a batch.
 #[derive(Debug, Clone)]
 pub struct NetworkOutput<B: Backend> {
@@ -85,50 +85,18 @@ pub struct NetworkOutput<B: Backend> {
 /// Regularisation (dropout, drop path) is active exactly when its tensors track gradients.
 #[derive(Module, Debug)]
 pub struct Model<B: Backend> {
-    mol_enc: Embedder<B>,
-    mol_post_embed_norm: Option<LayerNorm<B>>,
-    proj2d: Projection<B>,
-    inst_enc: Embedder<B>,
-    inst_post_embed_norm: Option<LayerNorm<B>>,
-    attn_pool: TaskAttentionPool<B>,
-    agg_post_norm: Option<LayerNorm<B>>,
-    proj3d: Projection<B>,
+    scaling_2d: Option<FeatureScaling<B>>,
+    scaling_3d: Option<FeatureScaling<B>>,
+    molecules: Option<MoleculeBranch<B>>,
+    instances: Option<InstanceBranch<B>>,
     mixer: Mixer<B>,
     mixer_post_norm: Option<LayerNorm<B>>,
-    cls_heads: Vec<Head<B>>,
-    abs_heads: Vec<Head<B>>,
-    fluo_heads: Vec<Head<B>>,
-    bitmask_head: Option<Head<B>>,
+    /// Classification, absorbance and fluorescence, then the bitmask groups.
+    heads: Heads<B>,
     #[module(skip)]
     config: ModelConfig,
     #[module(skip)]
     names: ParameterNames,
-}
-
-/// Linear and LayerNorm, in front of the fusion of the two branches.
-#[derive(Module, Debug)]
-struct Projection<B: Backend> {
-    linear: Linear<B>,
-    norm: LayerNorm<B>,
-}
-
-impl<B: Backend> Projection<B> {
-    fn build(
-        name: &str,
-        d_in: usize,
-        d_out: usize,
-        source: &mut ParameterSource<B>,
-    ) -> Result<Self, NetworkError> {
-        let pytorch_default = Init::Uniform(1.0 / (d_in as f32).sqrt());
-        Ok(Self {
-            linear: source.linear(&format!("{name}.0"), d_in, d_out, pytorch_default)?,
-            norm: source.layer_norm(&format!("{name}.1"), d_out)?,
-        })
-    }
-
-    fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.norm.forward(self.linear.forward(x))
-    }
 }
 
 impl<B: Backend> Model<B> {
@@ -157,60 +125,54 @@ impl<B: Backend> Model<B> {
         config.validate()?;
         let c = config;
         let source_ref = &mut source;
-        let embedder = |d_in, d_hidden, layers, dropout| EmbedderConfig {
-            d_in,
-            d_hidden,
-            layers,
-            dropout,
-            residual_dropout: c.residual_dropout,
-            drop_path: c.drop_path,
-            activation: (!c.gated).then_some(c.activation),
+        let scaling = |name: &str, width: usize, source: &mut ParameterSource<B>| {
+            (c.scaled_features && width > 0).then(|| FeatureScaling::build(name, width, source)).transpose()
         };
-        let post_norm = |name: &str, width, source: &mut ParameterSource<B>| {
-            c.post_norms.then(|| source.layer_norm(name, width)).transpose()
+        let scaling_2d = scaling("feature_scale_2d", c.mol_dim, source_ref)?;
+        let scaling_3d = scaling("feature_scale_3d", c.inst_dim, source_ref)?;
+        let molecules = (c.mol_embedder_name != MoleculeEmbedder::None)
+            .then(|| MoleculeBranch::build(c, source_ref))
+            .transpose()?;
+        let instances = (c.inst_embedder_name != InstanceEmbedder::None)
+            .then(|| InstanceBranch::build(c, source_ref))
+            .transpose()?;
+        let branches = usize::from(molecules.is_some()) + usize::from(instances.is_some());
+        let mixer = match c.mixer_name {
+            MixerName::MlpV3 => Mixer::MlpV3(
+                EmbedderConfig::of(c, branches * c.proj_dim, c.mixer_hidden, c.mixer_layers, c.mixer_dropout)
+                    .build("mixer", source_ref)?,
+            ),
+            MixerName::Mlp => Mixer::Mlp(mlp_mixer(c, branches).build("mixer", source_ref)?),
         };
-        let heads = |name: &str, count: usize, source: &mut ParameterSource<B>| {
-            (0..count)
-                .map(|i| head_config(c, 1).build(&format!("{name}.{i}"), source))
-                .collect::<Result<_, _>>()
-        };
-        let pool = TaskAttentionPoolConfig {
-            d: c.inst_hidden,
-            heads: c.attn_heads,
-            tasks: c.n_tasks,
-            dropout: c.attn_dropout,
-            options: c.aggregator_kwargs.clone(),
-        };
-        let mut model = Self {
-            mol_enc: embedder(c.mol_dim, c.mol_hidden, c.mol_layers, c.mol_dropout)
-                .build("mol_enc", source_ref)?,
-            mol_post_embed_norm: post_norm("mol_post_embed_norm", c.mol_hidden, source_ref)?,
-            proj2d: Projection::build("proj2d", c.mol_hidden, c.proj_dim, source_ref)?,
-            inst_enc: embedder(c.inst_dim, c.inst_hidden, c.inst_layers, c.inst_dropout)
-                .build("inst_enc", source_ref)?,
-            inst_post_embed_norm: post_norm("inst_post_embed_norm", c.inst_hidden, source_ref)?,
-            attn_pool: pool.build("attn_pool", source_ref)?,
-            agg_post_norm: post_norm("agg_post_norm", c.inst_hidden, source_ref)?,
-            proj3d: Projection::build("proj3d", c.inst_hidden, c.proj_dim, source_ref)?,
-            mixer: match c.mixer_name {
-                MixerName::MlpV3 => Mixer::MlpV3(
-                    embedder(2 * c.proj_dim, c.mixer_hidden, c.mixer_layers, c.mixer_dropout)
-                        .build("mixer", source_ref)?,
-                ),
-                MixerName::Mlp => Mixer::Mlp(mlp_mixer(c).build("mixer", source_ref)?),
-            },
-            mixer_post_norm: post_norm("mixer_post_norm", c.mixer_hidden, source_ref)?,
-            cls_heads: heads("cls_heads", c.n_tasks, source_ref)?,
-            abs_heads: heads("abs_heads", c.n_absorbance, source_ref)?,
-            fluo_heads: heads("fluo_heads", c.n_fluorescence, source_ref)?,
-            bitmask_head: (c.n_bitmask_groups > 0)
-                .then(|| head_config(c, c.n_bitmask_groups).build("bitmask_head", source_ref))
-                .transpose()?,
+        let mixer_post_norm = post_norm(c, "mixer_post_norm", c.mixer_hidden, source_ref)?;
+        let groups = [("cls", c.n_tasks), ("abs", c.n_absorbance), ("fluo", c.n_fluorescence)];
+        let names: Vec<String> = groups
+            .into_iter()
+            .flat_map(|(group, count)| (0..count).map(move |head| format!("{group}_heads.{head}")))
+            .collect();
+        let heads = heads_config(c).build(&names, "bitmask_head", c.n_bitmask_groups, source_ref)?;
+        let names = source.finish()?;
+        Ok(Self {
+            scaling_2d,
+            scaling_3d,
+            molecules,
+            instances,
+            mixer,
+            mixer_post_norm,
+            heads,
             config: c.clone(),
-            names: ParameterNames::default(),
-        };
-        model.names = source.finish()?;
-        Ok(model)
+            names,
+        })
+    }
+
+    /// The network with these statistics of its features, if it standardises them.
+    #[must_use]
+    pub fn with_feature_statistics(mut self, statistics: &FeatureStatistics) -> Self {
+        self.scaling_2d =
+            self.scaling_2d.map(|scaling| scaling.with(&statistics.mean_2d, &statistics.std_2d));
+        self.scaling_3d =
+            self.scaling_3d.map(|scaling| scaling.with(&statistics.mean_3d, &statistics.std_3d));
+        self
     }
 
     /// The configuration that the network was built with.
@@ -238,44 +200,56 @@ impl<B: Backend> Model<B> {
 
     /// Runs the network on a batch.
     pub fn forward(&self, batch: BagBatch<B>) -> NetworkOutput<B> {
-        let [bags, width, features] = batch.x3d.dims();
+        let bags = batch.len();
         let tasks = self.config.n_tasks;
-
-        let e2d = normalise(&self.mol_post_embed_norm, self.mol_enc.forward(batch.x2d, bags));
-        let e2d = self.proj2d.forward(e2d);
-        let [_, proj] = e2d.dims();
-
-        let tokens = self.inst_enc.forward(batch.x3d.reshape([bags * width, features]), bags);
-        let tokens = normalise(&self.inst_post_embed_norm, tokens);
-        let (pooled, attention) = self.attn_pool.forward(tokens, batch.padding);
-        let e3d = self.proj3d.forward(normalise(&self.agg_post_norm, pooled));
-
-        let e2d = e2d.unsqueeze_dim::<3>(1).expand([bags, tasks, proj]).reshape([bags * tasks, proj]);
-        let z = self.mixer.forward(Tensor::cat(vec![e2d, e3d], 1), bags);
+        let BagBatch { x2d, x3d, positions, samples } = batch;
+        let scaled = |scaling: &Option<FeatureScaling<B>>, x| match scaling {
+            Some(scaling) => scaling.forward(x),
+            None => x,
+        };
+        let molecules = self.molecules.as_ref().map(|branch| {
+            let e2d = branch.forward(scaled(&self.scaling_2d, x2d));
+            let [_, proj] = e2d.dims();
+            e2d.unsqueeze_dim::<3>(1).expand([bags, tasks, proj]).reshape([bags * tasks, proj])
+        });
+        let (instances, attention) = match &self.instances {
+            Some(branch) => {
+                let (e3d, attention) =
+                    branch.forward(scaled(&self.scaling_3d, x3d), &positions, &samples, tasks);
+                (Some(e3d), attention)
+            }
+            None => (None, mean_pool::uniform_attention(&positions, tasks)),
+        };
+        let fused = Tensor::cat(molecules.into_iter().chain(instances).collect(), 1);
+        let z = normalise(&self.mixer_post_norm, self.mixer.forward(fused, &Samples::Of(tasks)));
         let [_, d] = z.dims();
-        let z = normalise(&self.mixer_post_norm, z).reshape([bags, tasks, d]);
+        let z = z.reshape([bags, tasks, d]);
 
-        let logits = self
-            .cls_heads
-            .iter()
-            .enumerate()
-            .map(|(t, head)| head.forward(z.clone().slice([0..bags, t..t + 1, 0..d]).reshape([bags, d])));
-        let logits = Tensor::cat(logits.collect(), 1);
-        let z_mean = z.mean_dim(1).reshape([bags, d]);
+        // A head each: its task's embedding, or the mean of all.
+        let z_mean = z.clone().mean_dim(1).swap_dims(0, 1);
+        let [absorbance, fluorescence] = [self.config.n_absorbance, self.config.n_fluorescence];
+        let shared = absorbance + fluorescence + usize::from(self.config.n_bitmask_groups > 0);
+        let inputs = Tensor::cat(vec![z.swap_dims(0, 1), z_mean.expand([shared, bags, d])], 0);
+        let (outputs, bitmask) = self.heads.forward(inputs);
+        let group = |start: usize, count: usize| (count > 0).then(|| outputs.clone().narrow(1, start, count));
         NetworkOutput {
-            logits,
-            absorbance: shared_heads(&self.abs_heads, &z_mean),
-            fluorescence: shared_heads(&self.fluo_heads, &z_mean),
-            bitmask: self.bitmask_head.as_ref().map(|head| head.forward(z_mean)),
+            logits: outputs.clone().narrow(1, 0, tasks),
+            absorbance: group(tasks, absorbance),
+            fluorescence: group(tasks + absorbance, fluorescence),
+            bitmask,
             attention,
         }
     }
 }
 
-/// The outputs of heads that all look at the mean task embedding, side by side.
-fn shared_heads<B: Backend>(heads: &[Head<B>], z: &Tensor<B, 2>) -> Option<Tensor<B, 2>> {
-    let outputs: Vec<_> = heads.iter().map(|head| head.forward(z.clone())).collect();
-    (!outputs.is_empty()).then(|| Tensor::cat(outputs, 1))
+/// A layer normalisation after a component, if the network has those.
+fn post_norm<B: Backend>(
+    config: &ModelConfig,
+    name: &str,
+    width: usize,
+    source: &mut ParameterSource<B>,
+) -> Result<Option<LayerNorm<B>>, NetworkError> {
+    config.post_norms.then(|| source.layer_norm(&[name.to_owned()], width)).transpose()
 }
 
 /// Applies a layer normalisation, where there is one.
@@ -286,9 +260,9 @@ fn normalise<B: Backend>(norm: &Option<LayerNorm<B>>, x: Tensor<B, 2>) -> Tensor
     }
 }
 
-fn mlp_mixer(config: &ModelConfig) -> MlpConfig {
+fn mlp_mixer(config: &ModelConfig, branches: usize) -> MlpConfig {
     MlpConfig {
-        d_in: 2 * config.proj_dim,
+        d_in: branches * config.proj_dim,
         d_hidden: config.mixer_hidden,
         layers: config.mixer_layers,
         dropout: config.mixer_dropout,
@@ -296,11 +270,10 @@ fn mlp_mixer(config: &ModelConfig) -> MlpConfig {
     }
 }
 
-fn head_config(config: &ModelConfig, d_out: usize) -> HeadConfig {
-    HeadConfig {
+fn heads_config(config: &ModelConfig) -> HeadsConfig {
+    HeadsConfig {
         family: config.predictor_name,
         d: config.mixer_hidden,
-        d_out,
         layers: config.head_num_layers,
         dropout: config.head_dropout,
         drop_path: config.head_stochastic_depth,

@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use burn::module::{ModuleVisitor, Param, ParamId};
-use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{
     Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
@@ -15,6 +14,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::NetworkError;
+use super::dense::Dense;
+use super::layer_norm::LayerNorm;
 use crate::state_dict::{HostTensor, StateDict};
 
 /// Initial values of a tensor in PyTorch's layout, [out, in] for a weight.
@@ -77,20 +78,20 @@ fn normal(count: usize, random: &mut ChaCha8Rng) -> impl Iterator<Item = f32> {
     })
 }
 
-/// How a parameter is laid out in the state dict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    /// As in the network.
-    Same,
-    /// A weight [out, in] that the network holds as [in, out].
-    Transposed,
-    /// A scalar that the network holds as a vector of one.
-    Scalar,
+/// Where a parameter of the network stands in the state dict.
+#[derive(Debug, Clone)]
+struct Place {
+    /// One name a group: parameters of like layers are stacked along the first axis.
+    names: Vec<String>,
+    /// Shape of the tensor under each name.
+    shape: Vec<usize>,
+    /// Whether that is a weight [out, in], which the network holds as [in, out].
+    transposed: bool,
 }
 
-/// Names of a network's parameters in the state dict; the index is the parameter's identifier.
+/// The places of a network's parameters in the state dict; the index is the parameter's identifier.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ParameterNames(Vec<(String, Layout)>);
+pub(super) struct ParameterNames(Vec<Place>);
 
 enum Origin<'a> {
     Random(Box<ChaCha8Rng>),
@@ -114,32 +115,63 @@ impl<'a, B: Backend> ParameterSource<'a, B> {
         Self { origin, device, names: ParameterNames::default() }
     }
 
-    /// A fully connected layer: `{name}.weight` [out, in] and `{name}.bias` [out].
-    pub(super) fn linear(
+    /// Fully connected layers of one shape, one a name: `{name}.weight` [out, in] and `{name}.bias` [out].
+    pub(super) fn dense(
+        &mut self,
+        names: &[String],
+        d_in: usize,
+        d_out: usize,
+        weight: Init,
+    ) -> Result<Dense<B>, NetworkError> {
+        // PyTorch's own default draws the bias like the weight; every other layer starts at zero.
+        let bias = if matches!(weight, Init::Uniform(_)) { weight } else { Init::Constant(0.0) };
+        let weight = self.dense_weight(names, d_in, d_out, weight)?;
+        let bias = self.stacked(&suffixed(names, "bias"), vec![d_out], false, bias, [names.len(), d_out])?;
+        Ok(Dense { weight, bias: Some(bias) })
+    }
+
+    /// A fully connected layer without bias: `{name}.weight` [out, in].
+    pub(super) fn dense_without_bias(
         &mut self,
         name: &str,
         d_in: usize,
         d_out: usize,
         weight: Init,
-    ) -> Result<Linear<B>, NetworkError> {
-        let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
-        Ok(Linear {
-            weight: self.transposed(&weight_name, d_in, d_out, weight)?,
-            // PyTorch's own default draws the bias like the weight; every other layer starts at zero.
-            bias: Some(self.vector(
-                &bias_name,
-                d_out,
-                if matches!(weight, Init::Uniform(_)) { weight } else { Init::Constant(0.0) },
-            )?),
-        })
+    ) -> Result<Dense<B>, NetworkError> {
+        Ok(Dense { weight: self.dense_weight(&[name.to_owned()], d_in, d_out, weight)?, bias: None })
     }
 
-    /// A layer normalisation: `{name}.weight` and `{name}.bias`, eps 1e-5.
-    pub(super) fn layer_norm(&mut self, name: &str, width: usize) -> Result<LayerNorm<B>, NetworkError> {
-        let mut norm = LayerNormConfig::new(width).init(self.device);
-        norm.gamma = self.vector(&format!("{name}.weight"), width, Init::Constant(1.0))?;
-        norm.beta = Some(self.vector(&format!("{name}.bias"), width, Init::Constant(0.0))?);
-        Ok(norm)
+    fn dense_weight(
+        &mut self,
+        names: &[String],
+        d_in: usize,
+        d_out: usize,
+        init: Init,
+    ) -> Result<Param<Tensor<B, 3>>, NetworkError> {
+        let shape = [names.len(), d_in, d_out];
+        self.stacked(&suffixed(names, "weight"), vec![d_out, d_in], true, init, shape)
+    }
+
+    /// Layer normalisations of one width, one a name: `{name}.weight` and `{name}.bias`.
+    pub(super) fn layer_norm(
+        &mut self,
+        names: &[String],
+        width: usize,
+    ) -> Result<LayerNorm<B>, NetworkError> {
+        let shape = [names.len(), width];
+        let mut row = |suffix, value| {
+            self.stacked(&suffixed(names, suffix), vec![width], false, Init::Constant(value), shape)
+        };
+        Ok(LayerNorm { gamma: row("weight", 1.0)?, beta: row("bias", 0.0)? })
+    }
+
+    /// Scalars, one a name, held as a vector.
+    pub(super) fn scalars(
+        &mut self,
+        names: &[String],
+        value: f32,
+    ) -> Result<Param<Tensor<B, 1>>, NetworkError> {
+        self.stacked(names, vec![], false, Init::Constant(value), [names.len()])
     }
 
     /// A weight that is [out, in] in the state dict and [in, out] in the network.
@@ -150,36 +182,17 @@ impl<'a, B: Backend> ParameterSource<'a, B> {
         d_out: usize,
         init: Init,
     ) -> Result<Param<Tensor<B, 2>>, NetworkError> {
-        let values = self.take(name, vec![d_out, d_in], init)?;
-        Ok(self.parameter(name, Layout::Transposed, transpose(&values, d_out, d_in), [d_in, d_out]))
+        self.stacked(&[name.to_owned()], vec![d_out, d_in], true, init, [d_in, d_out])
     }
 
-    /// A vector.
-    pub(super) fn vector(
+    /// A tensor that is the same in the state dict.
+    pub(super) fn tensor<const D: usize>(
         &mut self,
         name: &str,
-        width: usize,
+        shape: [usize; D],
         init: Init,
-    ) -> Result<Param<Tensor<B, 1>>, NetworkError> {
-        let values = self.take(name, vec![width], init)?;
-        Ok(self.parameter(name, Layout::Same, values, [width]))
-    }
-
-    /// A tensor of three axes.
-    pub(super) fn tensor3(
-        &mut self,
-        name: &str,
-        shape: [usize; 3],
-        init: Init,
-    ) -> Result<Param<Tensor<B, 3>>, NetworkError> {
-        let values = self.take(name, shape.to_vec(), init)?;
-        Ok(self.parameter(name, Layout::Same, values, shape))
-    }
-
-    /// A scalar, held as a vector of one.
-    pub(super) fn scalar(&mut self, name: &str, value: f32) -> Result<Param<Tensor<B, 1>>, NetworkError> {
-        let values = self.take(name, vec![], Init::Constant(value))?;
-        Ok(self.parameter(name, Layout::Scalar, values, [1]))
+    ) -> Result<Param<Tensor<B, D>>, NetworkError> {
+        self.stacked(&[name.to_owned()], shape.to_vec(), false, init, shape)
     }
 
     /// Ends the construction: a state dict must have been used up.
@@ -194,9 +207,9 @@ impl<'a, B: Backend> ParameterSource<'a, B> {
         Ok(self.names)
     }
 
-    fn take(&mut self, name: &str, shape: Vec<usize>, init: Init) -> Result<Vec<f32>, NetworkError> {
+    fn take(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>, NetworkError> {
         match &mut self.origin {
-            Origin::Random(random) => Ok(init.values(&shape, random)),
+            Origin::Random(random) => Ok(init.values(shape, random)),
             Origin::State { state, used } => {
                 let tensor = state.get(name).ok_or_else(|| NetworkError::MissingTensor(name.into()))?;
                 let found = tensor.shape();
@@ -204,7 +217,7 @@ impl<'a, B: Backend> ParameterSource<'a, B> {
                 if found != shape && !is_scalar {
                     return Err(NetworkError::WrongShape {
                         name: name.into(),
-                        expected: shape,
+                        expected: shape.to_vec(),
                         found: found.into(),
                     });
                 }
@@ -214,18 +227,40 @@ impl<'a, B: Backend> ParameterSource<'a, B> {
         }
     }
 
-    fn parameter<const D: usize>(
+    /// A vector that is part of the state dict, but not trained.
+    pub(super) fn buffer(
         &mut self,
         name: &str,
-        layout: Layout,
-        values: Vec<f32>,
-        shape: [usize; D],
-    ) -> Param<Tensor<B, D>> {
-        let id = ParamId::from(self.names.0.len() as u64);
-        self.names.0.push((name.to_owned(), layout));
-        let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
-        Param::initialized(id, tensor.require_grad())
+        width: usize,
+        value: f32,
+    ) -> Result<Param<Tensor<B, 1>>, NetworkError> {
+        let param = self.tensor(name, [width], Init::Constant(value))?;
+        Ok(param.map(|tensor| tensor.detach().set_require_grad(false)))
     }
+
+    /// A parameter of shape `stacked` in the network, made of the tensors of shape `shape` under the names.
+    fn stacked<const D: usize>(
+        &mut self,
+        names: &[String],
+        shape: Vec<usize>,
+        transposed: bool,
+        init: Init,
+        stacked: [usize; D],
+    ) -> Result<Param<Tensor<B, D>>, NetworkError> {
+        let mut values = Vec::with_capacity(stacked.iter().product());
+        for name in names {
+            let tensor = self.take(name, &shape, init)?;
+            values.extend(if transposed { transpose(&tensor, shape[0], shape[1]) } else { tensor });
+        }
+        let id = ParamId::from(self.names.0.len() as u64);
+        self.names.0.push(Place { names: names.to_vec(), shape, transposed });
+        let tensor = Tensor::from_data(TensorData::new(values, stacked), self.device);
+        Ok(Param::initialized(id, tensor.require_grad()))
+    }
+}
+
+fn suffixed(names: &[String], suffix: &str) -> Vec<String> {
+    names.iter().map(|name| format!("{name}.{suffix}")).collect()
 }
 
 /// Reads a network's parameters, or tensors that belong to them, back into PyTorch's names and layout.
@@ -245,18 +280,16 @@ impl<'a> StateCollector<'a> {
 
     /// Adds the tensor of the parameter with that identifier.
     pub(super) fn add<B: Backend, const D: usize>(&mut self, id: ParamId, tensor: Tensor<B, D>) {
-        let (name, layout) = &self.names.0[id.val() as usize];
-        let shape = tensor.dims().to_vec();
+        let place = &self.names.0[id.val() as usize];
         let values: Vec<f32> =
             tensor.into_data().convert::<f32>().to_vec().expect("converted to float32 the line before");
-        let tensor = match layout {
-            Layout::Same => HostTensor::new(shape, values),
-            Layout::Transposed => {
-                HostTensor::new([shape[1], shape[0]], transpose(&values, shape[0], shape[1]))
-            }
-            Layout::Scalar => HostTensor::new([], values),
-        };
-        self.state.insert(name, tensor);
+        for (name, values) in place.names.iter().zip(values.chunks_exact(values.len() / place.names.len())) {
+            let values = match *place.shape {
+                [d_out, d_in] if place.transposed => transpose(values, d_in, d_out),
+                _ => values.to_vec(),
+            };
+            self.state.insert(name, HostTensor::new(place.shape.clone(), values));
+        }
     }
 }
 

@@ -4,9 +4,10 @@
 //! all scores of a query alike and cancels in the softmax), and instances are pooled before, not after, the
 //! value projection.
 
-use burn::tensor::{Bool, Tensor, activation::softmax, backend::Backend};
+use burn::tensor::{Tensor, activation::softmax, backend::Backend};
 
-use super::TaskAttentionPool;
+use super::{Positions, TaskAttentionPool, uniform_weights};
+use crate::network::residual::dropout;
 
 /// Score of a padded position: far below any real score, finite in every shader language.
 const PADDING_SCORE: f32 = -1e30;
@@ -15,21 +16,21 @@ const PADDING_SCORE: f32 = -1e30;
 const TEMPERATURES: (f32, f32) = (0.1, 10.0);
 
 impl<B: Backend> TaskAttentionPool<B> {
-    /// Attention weights [B, H, T, N] over the tokens [B, N, D]: 0 on padding [B, N].
-    pub(super) fn attention_weights(
-        &self,
-        tokens: Tensor<B, 3>,
-        padding: Tensor<B, 2, Bool>,
-    ) -> Tensor<B, 4> {
-        let [bags, width, d] = tokens.dims();
-        let keys = self.folded_queries();
-        let [_, columns] = keys.dims();
-        let tasks = columns / self.heads;
-        let scores = tokens.reshape([bags * width, d]).matmul(keys);
-        let scores = scores.reshape([bags, width, columns]).swap_dims(1, 2);
-        let padded = padding.unsqueeze_dim::<3>(1).expand([bags, columns, width]);
-        let weights = softmax(scores.mask_fill(padded, PADDING_SCORE), 2);
-        self.dropout.forward(weights).reshape([bags, self.heads, tasks, width])
+    /// Attention weights [B, H, T, N] over the tokens [R, D]: 0 on padding.
+    pub(super) fn attention_weights(&self, tokens: Tensor<B, 2>, positions: &Positions<B>) -> Tensor<B, 4> {
+        let training = B::ad_enabled(&tokens.device());
+        let [bags, width] = positions.padding.dims();
+        let [_, tasks, _] = self.q.dims();
+        let columns = self.heads * tasks;
+        let weights = if self.options.uniform_attention {
+            let tokens = positions.of_rows(tokens);
+            uniform_weights(positions, &tokens).expand([bags, columns, width])
+        } else {
+            let scores = positions.of_rows(tokens.matmul(self.folded_queries())).swap_dims(1, 2);
+            let padded = positions.padding.clone().unsqueeze_dim::<3>(1).expand([bags, columns, width]);
+            softmax(scores.mask_fill(padded, PADDING_SCORE), 2)
+        };
+        dropout(weights, self.dropout, training).reshape([bags, self.heads, tasks, width])
     }
 
     /// Output of the attention [B·T, D] from its weights [B, H, T, N] and the tokens [B, N, D].
@@ -56,11 +57,11 @@ impl<B: Backend> TaskAttentionPool<B> {
         let [_, tasks, d] = self.q.dims();
         let head_width = d / self.heads;
         let weight = self.in_proj_weight.val();
+        let q = self.q.val().reshape([tasks, d]);
         let q = match &self.q_ln {
-            Some(q_ln) => q_ln.forward(self.q.val()),
-            None => self.q.val(),
+            Some(q_ln) => q_ln.forward(q),
+            None => q,
         };
-        let q = q.reshape([tasks, d]);
         let q = if self.options.use_temperature {
             let tau = self.log_tau.val().exp().clamp(TEMPERATURES.0, TEMPERATURES.1);
             q / tau.unsqueeze::<2>()

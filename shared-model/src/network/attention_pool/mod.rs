@@ -10,11 +10,14 @@ mod tests;
 mod values;
 
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
-use burn::tensor::{Bool, Tensor, activation::sigmoid, backend::Backend};
+use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 
 use self::pooling_weights::{Instances, mean, prune, top_k};
 use super::NetworkError;
+use super::batch::Positions;
+use super::dense::Dense;
+use super::layer_norm::LayerNorm;
+use super::mean_pool::uniform_weights;
 use super::parameters::{Init, ParameterSource};
 use crate::config::{InstanceSource, PoolSource, TaskAttentionPoolOptions, ValueProjection};
 
@@ -40,13 +43,13 @@ pub(super) struct TaskAttentionPool<B: Backend> {
     /// Query, key and value projections side by side: [D, 3·D].
     in_proj_weight: Param<Tensor<B, 2>>,
     in_proj_bias: Param<Tensor<B, 1>>,
-    out_proj: Linear<B>,
+    out_proj: Dense<B>,
     log_tau: Param<Tensor<B, 1>>,
     /// Left out where the mean is added, not mixed in.
     residual_mix: Option<Param<Tensor<B, 1>>>,
     /// The value projection `linear`.
-    pool_v: Option<Linear<B>>,
-    dropout: Dropout,
+    pool_v: Option<Dense<B>>,
+    dropout: f64,
     heads: usize,
     #[module(skip)]
     options: TaskAttentionPoolOptions,
@@ -63,12 +66,12 @@ impl TaskAttentionPoolConfig {
         let pytorch_default = Init::Uniform(1.0 / (d as f32).sqrt());
         Ok(TaskAttentionPool {
             pre_ln: (options.use_layer_norm && options.pre_layer_norm)
-                .then(|| source.layer_norm(&format!("{name}.pre_ln"), d))
+                .then(|| source.layer_norm(&[format!("{name}.pre_ln")], d))
                 .transpose()?,
-            q: source.tensor3(&format!("{name}.q"), [1, self.tasks, d], Init::Normal(0.02))?,
+            q: source.tensor(&format!("{name}.q"), [1, self.tasks, d], Init::Normal(0.02))?,
             q_ln: options
                 .use_layer_norm
-                .then(|| source.layer_norm(&format!("{name}.q_ln"), d))
+                .then(|| source.layer_norm(&[format!("{name}.q_ln")], d))
                 .transpose()?,
             in_proj_weight: source.transposed(
                 &format!("{name}.mha.in_proj_weight"),
@@ -76,25 +79,23 @@ impl TaskAttentionPoolConfig {
                 3 * d,
                 Init::Xavier(1.0),
             )?,
-            in_proj_bias: source.vector(&format!("{name}.mha.in_proj_bias"), 3 * d, Init::Constant(0.0))?,
-            out_proj: source.linear(&format!("{name}.mha.out_proj"), d, d, pytorch_default)?,
-            log_tau: source.scalar(&format!("{name}.log_tau"), (options.temperature_init as f32).ln())?,
+            in_proj_bias: source.tensor(&format!("{name}.mha.in_proj_bias"), [3 * d], Init::Constant(0.0))?,
+            out_proj: source.dense(&[format!("{name}.mha.out_proj")], d, d, pytorch_default)?,
+            log_tau: source.scalars(&[format!("{name}.log_tau")], (options.temperature_init as f32).ln())?,
             residual_mix: options
                 .residual_mix_learnable
-                .then(|| source.scalar(&format!("{name}.residual_mix"), 0.0))
+                .then(|| source.scalars(&[format!("{name}.residual_mix")], 0.0))
                 .transpose()?,
             pool_v: match (options.pool_v_mode, options.pool_v_bias) {
                 (ValueProjection::Linear, true) => {
-                    Some(source.linear(&format!("{name}.pool_v"), d, d, pytorch_default)?)
+                    Some(source.dense(&[format!("{name}.pool_v")], d, d, pytorch_default)?)
                 }
                 (ValueProjection::Linear, false) => {
-                    let weight =
-                        source.transposed(&format!("{name}.pool_v.weight"), d, d, pytorch_default)?;
-                    Some(Linear { weight, bias: None })
+                    Some(source.dense_without_bias(&format!("{name}.pool_v"), d, d, pytorch_default)?)
                 }
                 (ValueProjection::TieMhaV | ValueProjection::None, _) => None,
             },
-            dropout: DropoutConfig::new(self.dropout).init(),
+            dropout: self.dropout,
             heads: self.heads,
             options: options.clone(),
         })
@@ -105,27 +106,25 @@ impl<B: Backend> TaskAttentionPool<B> {
     /// Pools the instances of each bag once per task.
     ///
     /// # Shapes
-    /// - tokens: [B·N, D], the N positions of a bag one after the other
-    /// - padding: [B, N], true where there is no instance
+    /// - tokens: [R, D]
     /// - result: pooled [B·T, D] (task after task within a molecule), and the attention map [B, T, N], which is
     ///   0 on padding and sums to 1 over the instances
-    pub fn forward(&self, tokens: Tensor<B, 2>, padding: Tensor<B, 2, Bool>) -> (Tensor<B, 2>, Tensor<B, 3>) {
+    pub fn forward(&self, tokens: Tensor<B, 2>, positions: &Positions<B>) -> (Tensor<B, 2>, Tensor<B, 3>) {
         let options = &self.options;
-        let [bags, width] = padding.dims();
-        let [_, d] = tokens.dims();
-        let inputs = tokens.reshape([bags, width, d]);
         let normed = match &self.pre_ln {
-            Some(pre_ln) => pre_ln.forward(inputs.clone()),
-            None => inputs.clone(),
+            Some(pre_ln) => pre_ln.forward(tokens.clone()),
+            None => tokens.clone(),
         };
+        let inputs = || positions.of_rows(tokens.clone());
+        let padded = positions.of_rows(normed.clone());
         let instances = |source| match source {
-            InstanceSource::Inputs => inputs.clone(),
-            InstanceSource::NormedInputs => normed.clone(),
+            InstanceSource::Inputs => inputs(),
+            InstanceSource::NormedInputs => padded.clone(),
         };
 
-        let heads = self.attention_weights(normed.clone(), padding.clone());
+        let heads = self.attention_weights(normed, positions);
         let map = attention_map(heads.clone());
-        let all = Instances { padding, count_padding: options.count_padding };
+        let all = Instances { padding: positions.padding.clone(), count_padding: options.count_padding };
         let map = match options.prune_below {
             Some(threshold) if threshold > 0.0 => prune(map, threshold, &all),
             _ => map,
@@ -140,7 +139,7 @@ impl<B: Backend> TaskAttentionPool<B> {
             PoolSource::NormedInputs => {
                 self.pool(select(map.clone()), instances(InstanceSource::NormedInputs))
             }
-            PoolSource::AttnOut => self.attention_output(heads, normed.clone()),
+            PoolSource::AttnOut => self.attention_output(heads, padded.clone()),
         };
         if !options.residual_pooling {
             return (pooled, map);

@@ -23,9 +23,10 @@ impl<B: Backend> TaskAttentionPool<B> {
             }
             ValueProjection::Linear => {
                 let layer = self.pool_v.as_ref().expect("built with this value projection");
-                let projected = pooled.matmul(layer.weight.val());
+                let [_, d_in, d_out] = layer.weight.dims();
+                let projected = pooled.matmul(layer.weight.val().reshape([d_in, d_out]));
                 match &layer.bias {
-                    Some(bias) => projected + mass.matmul(bias.val().unsqueeze()),
+                    Some(bias) => projected + mass.matmul(bias.val()),
                     None => projected,
                 }
             }

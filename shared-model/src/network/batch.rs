@@ -1,0 +1,199 @@
+//! Batches of bags on a device, padded or ragged, and the store that they are gathered from.
+//!
+//! Bags differ in size. What works instance by instance runs on the instances alone, bag after bag; only the attention
+//! needs every bag at the same width. So a ragged batch holds each instance once, and the row of each padded position.
+
+use std::sync::Arc;
+
+use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
+
+use super::cpu;
+use super::residual::Samples;
+use crate::bags::Bags;
+
+/// A batch of B bags on a device, the largest of N instances.
+#[derive(Debug, Clone)]
+pub struct BagBatch<B: Backend> {
+    /// Features of the molecules [B, F2].
+    pub(super) x2d: Tensor<B, 2>,
+    /// Features of the instances [R, F3].
+    pub(super) x3d: Tensor<B, 2>,
+    pub(super) positions: Positions<B>,
+    pub(super) samples: Samples<B>,
+}
+
+/// Where the instances of a batch are when bags are padded to the same width.
+#[derive(Debug, Clone)]
+pub(super) struct Positions<B: Backend> {
+    /// [B, N], true where there is no instance.
+    pub padding: Tensor<B, 2, Bool>,
+    /// Row of each position [B·N]; none: rows are positions.
+    rows: Option<Tensor<B, 1, Int>>,
+}
+
+impl<B: Backend> Positions<B> {
+    /// Values of rows [R, K] at the positions [B, N, K].
+    pub fn of_rows(&self, values: Tensor<B, 2>) -> Tensor<B, 3> {
+        let [bags, width] = self.padding.dims();
+        let [_, columns] = values.dims();
+        let values = match &self.rows {
+            Some(rows) => values.select(0, rows.clone()),
+            None => values,
+        };
+        values.reshape([bags, width, columns])
+    }
+}
+
+impl<B: Backend> BagBatch<B> {
+    /// A batch of padded bags: features of molecules [B, F2] and instances [B, N, F3], and which of these are padding
+    /// [B, N]. Padding may hold any finite numbers.
+    pub fn padded(x2d: Tensor<B, 2>, x3d: Tensor<B, 3>, padding: Tensor<B, 2, Bool>) -> Self {
+        let [bags, width, features] = x3d.dims();
+        Self {
+            x2d,
+            x3d: x3d.reshape([bags * width, features]),
+            positions: Positions { padding, rows: None },
+            samples: Samples::Of(width),
+        }
+    }
+
+    /// Number of bags, B.
+    pub fn len(&self) -> usize {
+        self.x2d.dims()[0]
+    }
+
+    /// Whether there is no bag.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Copies bags to a device, padded to `size` bags of `width` positions: a GPU compiles its programs anew for
+    /// each shape, so prediction keeps to a few.
+    pub(crate) fn pad(
+        bags: &Bags,
+        members: &[usize],
+        size: usize,
+        width: usize,
+        device: &B::Device,
+    ) -> Self {
+        let (f2, f3) = (bags.x2d().columns(), bags.x3d().columns());
+        let mut x2d = vec![0.0; size * f2];
+        let mut x3d = vec![0.0; size * width * f3];
+        let mut padding = vec![true; size * width];
+        for (slot, &molecule) in members.iter().enumerate() {
+            x2d[slot * f2..][..f2].copy_from_slice(bags.x2d().row(molecule));
+            let instances = bags.instances(molecule);
+            let count = instances.len();
+            let rows = &bags.x3d().data()[instances.start * f3..instances.end * f3];
+            x3d[slot * width * f3..][..count * f3].copy_from_slice(rows);
+            padding[slot * width..][..count].fill(false);
+        }
+        Self::padded(
+            Tensor::from_data(TensorData::new(x2d, [size, f2]), device),
+            Tensor::from_data(TensorData::new(x3d, [size, width, f3]), device),
+            Tensor::from_data(TensorData::new(padding, [size, width]), device),
+        )
+    }
+}
+
+/// The bags that batches are gathered from: where the device has memory of its own, they are copied there once.
+#[derive(Debug, Clone)]
+pub struct BagStore<'a, B: Backend> {
+    bags: &'a Bags,
+    device: B::Device,
+    /// 2D features, and 3D features with a row of zeros behind the last.
+    resident: Option<(Tensor<B, 2>, Tensor<B, 2>)>,
+}
+
+impl<'a, B: Backend> BagStore<'a, B> {
+    /// Largest matrix that is kept on a device, in bytes; larger ones stay on the host, and batches are copied.
+    const LARGEST_RESIDENT: usize = 1 << 30;
+
+    /// A store of these bags for a device.
+    pub fn new(bags: &'a Bags, device: &B::Device) -> Self {
+        let (x2d, x3d) = (bags.x2d(), bags.x3d());
+        let largest = x2d.data().len().max(x3d.data().len()) * size_of::<f32>();
+        let resident = (!cpu::available::<B>() && largest <= Self::LARGEST_RESIDENT).then(|| {
+            let mut rows = x3d.data().to_vec();
+            rows.resize(rows.len() + x3d.columns(), 0.0);
+            (
+                Tensor::from_data(TensorData::new(x2d.data().to_vec(), [x2d.rows(), x2d.columns()]), device),
+                Tensor::from_data(TensorData::new(rows, [x3d.rows() + 1, x3d.columns()]), device),
+            )
+        });
+        Self { bags, device: device.clone(), resident }
+    }
+
+    /// A batch of molecules with all their instances.
+    ///
+    /// # Panics
+    /// Without a molecule, or with one that the bags do not have.
+    pub fn batch(&self, molecules: &[usize]) -> BagBatch<B> {
+        let sizes: Vec<usize> = molecules.iter().map(|&molecule| self.bags.instances(molecule).len()).collect();
+        let rows: Vec<usize> = molecules.iter().flat_map(|&molecule| self.bags.instances(molecule)).collect();
+        self.gather(molecules, &rows, &sizes)
+    }
+
+    /// A batch of molecules with some of their instances each, given as rows of the instance matrix.
+    ///
+    /// # Panics
+    /// If not every molecule has an instance.
+    pub fn batch_of(&self, molecules: &[usize], instances: &[Vec<usize>]) -> BagBatch<B> {
+        assert_eq!(molecules.len(), instances.len(), "instances of every molecule");
+        let sizes: Vec<usize> = instances.iter().map(Vec::len).collect();
+        self.gather(molecules, &instances.concat(), &sizes)
+    }
+
+    fn gather(&self, molecules: &[usize], rows: &[usize], sizes: &[usize]) -> BagBatch<B> {
+        assert!(!sizes.is_empty() && !sizes.contains(&0), "a batch has molecules, and each has an instance");
+        let width = sizes.iter().copied().max().unwrap_or(1);
+        let is_ragged = sizes.iter().any(|&size| size != width);
+        let (x2d, x3d) = match &self.resident {
+            Some((x2d, x3d)) => {
+                let zeros = self.bags.x3d().rows();
+                let rows: Vec<usize> = rows.iter().copied().chain(is_ragged.then_some(zeros)).collect();
+                (x2d.clone().select(0, self.indices(molecules)), x3d.clone().select(0, self.indices(&rows)))
+            }
+            None => (self.copy(self.bags.x2d(), molecules, 0), self.copy(self.bags.x3d(), rows, is_ragged.into())),
+        };
+        let mut padding = vec![true; sizes.len() * width];
+        let mut positions = vec![rows.len(); if is_ragged { padding.len() } else { 0 }];
+        let mut bag_of_row = Vec::with_capacity(rows.len() + 1);
+        for (bag, &size) in sizes.iter().enumerate() {
+            padding[bag * width..][..size].fill(false);
+            if is_ragged {
+                for (position, row) in positions[bag * width..][..size].iter_mut().zip(bag_of_row.len()..) {
+                    *position = row;
+                }
+            }
+            bag_of_row.resize(bag_of_row.len() + size, bag);
+        }
+        let padding = Tensor::from_data(TensorData::new(padding, [sizes.len(), width]), &self.device);
+        let (rows, samples) = if is_ragged {
+            bag_of_row.push(0);
+            let samples = Samples::Rows(sizes.len(), self.indices(&bag_of_row), Arc::new(bag_of_row));
+            (Some(self.indices(&positions)), samples)
+        } else {
+            (None, Samples::Of(width))
+        };
+        BagBatch { x2d, x3d, positions: Positions { padding, rows }, samples }
+    }
+
+    /// Rows of a matrix, copied from the host, with `zeros` rows of zeros behind them.
+    fn copy(&self, matrix: &crate::bags::Matrix, rows: &[usize], zeros: usize) -> Tensor<B, 2> {
+        let columns = matrix.columns();
+        let mut values = Vec::with_capacity((rows.len() + zeros) * columns);
+        for &row in rows {
+            values.extend_from_slice(matrix.row(row));
+        }
+        values.resize((rows.len() + zeros) * columns, 0.0);
+        Tensor::from_data(TensorData::new(values, [rows.len() + zeros, columns]), &self.device)
+    }
+
+    fn indices(&self, values: &[usize]) -> Tensor<B, 1, Int> {
+        let values: Vec<i32> =
+            values.iter().map(|&value| i32::try_from(value).expect("fewer rows than 2³¹")).collect();
+        let length = values.len();
+        Tensor::from_data(TensorData::new(values, [length]), &self.device)
+    }
+}

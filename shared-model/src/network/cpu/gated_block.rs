@@ -1,0 +1,304 @@
+//! Residual blocks with a gated feed-forward layer.
+
+use burn::tensor::{Tensor, backend::Backend};
+use burn_flex::FlexTensor;
+
+use super::elementwise::{Branch, Gate, branch_backward, branch_forward, gate_backward, gate_forward};
+use super::layer_norm::{normalise, normalise_backward};
+use super::matrix::{Matrix, Threads, multiply};
+use super::noise::{Mask, Noise};
+use super::operation::{Operation, apply, from_primitive, primitive, tensor, values};
+use super::rows::{PIECE, each, total};
+
+/// The tensors of G residual blocks of width D and inner width I.
+pub(in crate::network) struct GatedBlock<B: Backend> {
+    /// Layer normalisation [G, D].
+    pub gamma: Tensor<B, 2>,
+    /// Layer normalisation [G, D].
+    pub beta: Tensor<B, 2>,
+    /// [G, D, 2·I]
+    pub weight1: Tensor<B, 3>,
+    /// [G, 2·I]
+    pub bias1: Tensor<B, 2>,
+    /// [G, I, D]
+    pub weight2: Tensor<B, 3>,
+    /// [G, D]
+    pub bias2: Tensor<B, 2>,
+    /// Factor of the branch `[G]`, tanh applied.
+    pub scale: Tensor<B, 1>,
+    /// Whether the gate is the first half of the inner layer.
+    pub gate_first: bool,
+}
+
+/// x + scale · drop(W2 · drop(silu(gate) · value) + b2), gate and value from the normalised x: rows [G·R, D] of G
+/// groups, each through its own block. Without noise nothing is dropped.
+pub(in crate::network) fn gated_block<B: Backend>(
+    x: Tensor<B, 2>,
+    block: GatedBlock<B>,
+    noise: Option<Noise>,
+) -> Tensor<B, 2> {
+    let [groups, width, inner] = block.weight1.dims();
+    let [rows, _] = x.dims();
+    let operation = Blocks {
+        groups,
+        rows: rows / groups,
+        width,
+        inner: inner / 2,
+        gate_first: block.gate_first,
+        noise,
+    };
+    let inputs = [
+        primitive(x),
+        primitive(block.gamma),
+        primitive(block.beta),
+        primitive(block.weight1),
+        primitive(block.bias1),
+        primitive(block.weight2),
+        primitive(block.bias2),
+        primitive(block.scale),
+    ];
+    from_primitive(apply::<B, _, 8>(operation, inputs))
+}
+
+#[derive(Clone, Debug)]
+struct Blocks {
+    groups: usize,
+    /// Rows of a group, R.
+    rows: usize,
+    /// D
+    width: usize,
+    /// I
+    inner: usize,
+    gate_first: bool,
+    noise: Option<Noise>,
+}
+
+/// What the backward pass of all groups needs, group after group.
+#[derive(Clone, Debug)]
+struct Saved {
+    /// Normalised x [R, D].
+    normalised: Vec<f32>,
+    /// Mean and 1 / standard deviation of x [R, 2].
+    statistics: Vec<f32>,
+    /// First product, without bias [R, 2·I].
+    z: Vec<f32>,
+    /// Input of the second product [R, I].
+    gated: Vec<f32>,
+    /// The branch before its scale [R, D].
+    branch: Vec<f32>,
+}
+
+/// The parameters of one block.
+#[derive(Clone, Copy)]
+struct Parameters<'a> {
+    gamma: &'a [f32],
+    beta: &'a [f32],
+    weight1: &'a [f32],
+    bias1: &'a [f32],
+    weight2: &'a [f32],
+    bias2: &'a [f32],
+    scale: f32,
+}
+
+impl Blocks {
+    fn parameters<'a>(&self, inputs: &'a [FlexTensor; 8], group: usize) -> Parameters<'a> {
+        let part = |index: usize, size: usize| &values(&inputs[index])[group * size..][..size];
+        let (width, inner) = (self.width, self.inner);
+        Parameters {
+            gamma: part(1, width),
+            beta: part(2, width),
+            weight1: part(3, width * 2 * inner),
+            bias1: part(4, 2 * inner),
+            weight2: part(5, inner * width),
+            bias2: part(6, width),
+            scale: part(7, 1)[0],
+        }
+    }
+
+    /// Many groups keep the threads busy by themselves; one needs them inside.
+    fn threads(&self) -> (Threads, Threads) {
+        if self.groups > 1 { (Threads::Many, Threads::One) } else { (Threads::One, Threads::Many) }
+    }
+
+    /// Index in the mask of a row's first element.
+    fn index(&self, group: usize, row: usize, width: usize) -> u32 {
+        ((group * self.rows + row) * width) as u32
+    }
+
+    fn gate<'a>(&self, bias: &'a [f32]) -> Gate<'a> {
+        let mask = self.noise.as_ref().map_or_else(Mask::none, Noise::inner);
+        Gate { bias, first: self.gate_first, mask }
+    }
+
+    fn outer_mask(&self) -> Mask {
+        self.noise.as_ref().map_or_else(Mask::none, Noise::outer)
+    }
+
+    /// Factor of each row of a group.
+    fn paths(&self, group: usize) -> Vec<f32> {
+        match &self.noise {
+            Some(noise) if noise.drop_path > 0.0 => (0..self.rows).map(|row| noise.path(group, row)).collect(),
+            _ => vec![1.0; self.rows],
+        }
+    }
+
+    fn forward_group(&self, p: Parameters, group: usize, x: &[f32], part: &mut Part, y: &mut [f32], threads: Threads) {
+        let (width, inner) = (self.width, self.inner);
+        normalise(p.gamma, p.beta, x, part.normalised, part.statistics, threads);
+        multiply(part.z, Matrix::new(part.normalised, width), Matrix::new(p.weight1, 2 * inner), threads);
+        let gate = self.gate(p.bias1);
+        let pieces = part.z.chunks(PIECE * 2 * inner).zip(part.gated.chunks_mut(PIECE * inner)).enumerate();
+        each(pieces.collect(), self.rows * inner, threads, |(piece, (z, gated))| {
+            gate_forward(gate, z, self.index(group, piece * PIECE, inner), gated);
+        });
+        multiply(part.branch, Matrix::new(part.gated, inner), Matrix::new(p.weight2, width), threads);
+        let (path, mask) = (self.paths(group), self.outer_mask());
+        let piece = PIECE * width;
+        let pieces = part.branch.chunks_mut(piece).zip(x.chunks(piece)).zip(y.chunks_mut(piece)).zip(path.chunks(PIECE));
+        each(pieces.enumerate().collect(), x.len(), threads, |(piece, (((branch, x), y), path))| {
+            let end = Branch { bias: p.bias2, mask, path, scale: p.scale };
+            branch_forward(end, branch, x, self.index(group, piece * PIECE, width), y);
+        });
+    }
+
+    fn backward_group(
+        &self,
+        p: Parameters,
+        group: usize,
+        x: &[f32],
+        part: &mut Part,
+        to_y: &[f32],
+        to: &mut Gradients,
+        threads: Threads,
+    ) {
+        let (width, inner) = (self.width, self.inner);
+        let (path, mask) = (self.paths(group), self.outer_mask());
+        let piece = PIECE * width;
+        let pieces = part.branch.chunks_mut(piece).zip(to_y.chunks(piece)).zip(path.chunks(PIECE)).enumerate();
+        let sums = each(pieces.collect(), x.len(), threads, |(piece, ((branch, to_y), path))| {
+            let end = Branch { bias: p.bias2, mask, path, scale: p.scale };
+            branch_backward(end, branch, self.index(group, piece * PIECE, width), to_y)
+        });
+        to.scale[0] = sums.iter().map(|(_, scale)| scale).sum();
+        total(sums.into_iter().map(|(bias, _)| bias).collect(), to.bias2);
+
+        // What is the branch's gradient by now.
+        let to_branch = Matrix::new(part.branch, width);
+        multiply(to.weight2, Matrix::new(part.gated, inner).transposed(), to_branch, threads);
+        multiply(part.gated, to_branch, Matrix::new(p.weight2, width).transposed(), threads);
+
+        let gate = self.gate(p.bias1);
+        let pieces = part.z.chunks_mut(PIECE * 2 * inner).zip(part.gated.chunks_mut(PIECE * inner)).enumerate();
+        let sums = each(pieces.collect(), self.rows * inner, threads, |(piece, (z, gradient))| {
+            gate_backward(gate, z, self.index(group, piece * PIECE, inner), gradient)
+        });
+        total(sums, to.bias1);
+
+        let to_z = Matrix::new(part.z, 2 * inner);
+        multiply(to.weight1, Matrix::new(part.normalised, width).transposed(), to_z, threads);
+        multiply(part.normalised, to_z, Matrix::new(p.weight1, 2 * inner).transposed(), threads);
+        to.x.copy_from_slice(to_y);
+        let both = normalise_backward(p.gamma, x, part.statistics, part.normalised, to.x, threads);
+        to.gamma.copy_from_slice(&both[..width]);
+        to.beta.copy_from_slice(&both[width..]);
+    }
+}
+
+/// What was saved of one group.
+struct Part<'a> {
+    normalised: &'a mut [f32],
+    statistics: &'a mut [f32],
+    z: &'a mut [f32],
+    gated: &'a mut [f32],
+    branch: &'a mut [f32],
+}
+
+impl Saved {
+    fn parts(&mut self, blocks: &Blocks) -> Vec<Part<'_>> {
+        let (rows, width, inner) = (blocks.rows, blocks.width, blocks.inner);
+        self.normalised
+            .chunks_exact_mut(rows * width)
+            .zip(self.statistics.chunks_exact_mut(2 * rows))
+            .zip(self.z.chunks_exact_mut(rows * 2 * inner))
+            .zip(self.gated.chunks_exact_mut(rows * inner))
+            .zip(self.branch.chunks_exact_mut(rows * width))
+            .map(|((((normalised, statistics), z), gated), branch)| Part { normalised, statistics, z, gated, branch })
+            .collect()
+    }
+}
+
+/// Gradients of the inputs of one group.
+struct Gradients<'a> {
+    x: &'a mut [f32],
+    gamma: &'a mut [f32],
+    beta: &'a mut [f32],
+    weight1: &'a mut [f32],
+    bias1: &'a mut [f32],
+    weight2: &'a mut [f32],
+    bias2: &'a mut [f32],
+    scale: &'a mut [f32],
+}
+
+impl Operation<8> for Blocks {
+    type Saved = Saved;
+
+    fn forward(&self, inputs: &[FlexTensor; 8]) -> (FlexTensor, Saved) {
+        let count = self.groups * self.rows;
+        let mut saved = Saved {
+            normalised: vec![0.0; count * self.width],
+            statistics: vec![0.0; count * 2],
+            z: vec![0.0; count * 2 * self.inner],
+            gated: vec![0.0; count * self.inner],
+            branch: vec![0.0; count * self.width],
+        };
+        let mut result = vec![0.0; count * self.width];
+        let (outside, inside) = self.threads();
+        let size = self.rows * self.width;
+        let parts = saved.parts(self).into_iter().zip(result.chunks_exact_mut(size)).enumerate();
+        each(parts.collect(), usize::MAX, outside, |(group, (mut part, y))| {
+            let x = &values(&inputs[0])[group * size..][..size];
+            self.forward_group(self.parameters(inputs, group), group, x, &mut part, y, inside);
+        });
+        (tensor(result, [count, self.width]), saved)
+    }
+
+    fn backward(
+        &self,
+        inputs: &[FlexTensor; 8],
+        mut saved: Saved,
+        gradient: FlexTensor,
+        _: [bool; 8],
+    ) -> [Option<FlexTensor>; 8] {
+        let Self { groups, rows, width, inner, .. } = *self;
+        let sizes =
+            [rows * width, width, width, width * 2 * inner, 2 * inner, inner * width, width, 1];
+        let mut gradients = sizes.map(|size| vec![0.0f32; groups * size]);
+        let mut by_group: Vec<Vec<&mut [f32]>> = (0..groups).map(|_| Vec::with_capacity(8)).collect();
+        for (values, size) in gradients.iter_mut().zip(sizes) {
+            for (group, values) in by_group.iter_mut().zip(values.chunks_exact_mut(size)) {
+                group.push(values);
+            }
+        }
+        let (outside, inside) = self.threads();
+        let parts = saved.parts(self).into_iter().zip(by_group).enumerate();
+        each(parts.collect(), usize::MAX, outside, |(group, (mut part, slices))| {
+            let slices: [&mut [f32]; 8] = slices.try_into().expect("one slice an input");
+            let [x, gamma, beta, weight1, bias1, weight2, bias2, scale] = slices;
+            let mut to = Gradients { x, gamma, beta, weight1, bias1, weight2, bias2, scale };
+            let x = &values(&inputs[0])[group * rows * width..][..rows * width];
+            let to_y = &values(&gradient)[group * rows * width..][..rows * width];
+            self.backward_group(self.parameters(inputs, group), group, x, &mut part, to_y, &mut to, inside);
+        });
+        let [x, gamma, beta, weight1, bias1, weight2, bias2, scale] = gradients;
+        [
+            Some(tensor(x, [groups * rows, width])),
+            Some(tensor(gamma, [groups, width])),
+            Some(tensor(beta, [groups, width])),
+            Some(tensor(weight1, [groups, width, 2 * inner])),
+            Some(tensor(bias1, [groups, 2 * inner])),
+            Some(tensor(weight2, [groups, inner, width])),
+            Some(tensor(bias2, [groups, width])),
+            Some(tensor(scale, [groups])),
+        ]
+    }
+}
