@@ -102,11 +102,11 @@ fn residual_blocks_without_gates_use_the_activation() {
     let logits = |activation| {
         let config = ModelConfig { activation, ..config.clone() };
         let model = Model::<Flex>::from_state(&config, &state, &Default::default()).expect("the same shapes");
-        let batch = BagBatch {
-            x2d: Tensor::ones([1, 100], &Default::default()),
-            x3d: Tensor::ones([1, 2, 128], &Default::default()),
-            padding: Tensor::<Flex, 2>::zeros([1, 2], &Default::default()).greater_elem(0.5),
-        };
+        let batch = BagBatch::padded(
+            Tensor::ones([1, 100], &Default::default()),
+            Tensor::ones([1, 2, 128], &Default::default()),
+            Tensor::<Flex, 2>::zeros([1, 2], &Default::default()).greater_elem(0.5),
+        );
         model.forward(batch).logits.into_data().to_vec::<f32>().expect("float32")
     };
     assert_ne!(logits(Activation::Relu), logits(Activation::Gelu));

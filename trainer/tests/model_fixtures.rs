@@ -103,11 +103,11 @@ impl Case {
     fn batch(&self, device: &FlexDevice) -> BagBatch<Cpu> {
         let batch = self.state("batch");
         let padding: Tensor<Cpu, 2> = tensor(&batch, "kpm", device);
-        BagBatch {
-            x2d: tensor(&batch, "x2d", device),
-            x3d: tensor(&batch, "x3d", device),
-            padding: padding.greater_elem(0.5) as Tensor<Cpu, 2, Bool>,
-        }
+        BagBatch::padded(
+            tensor(&batch, "x2d", device),
+            tensor(&batch, "x3d", device),
+            padding.greater_elem(0.5) as Tensor<Cpu, 2, Bool>,
+        )
     }
 
     fn targets(&self, device: &FlexDevice) -> Targets<Cpu> {

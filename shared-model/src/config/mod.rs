@@ -131,7 +131,9 @@ pub enum ConfigError {
         attn_heads: usize,
     },
     /// Neither branch.
-    #[error("model configuration: mol_embedder_name and inst_embedder_name are both \"none\"; the network would see nothing")]
+    #[error(
+        "model configuration: mol_embedder_name and inst_embedder_name are both \"none\"; the network would see nothing"
+    )]
     NoBranch,
 }
 
@@ -146,8 +148,10 @@ impl ModelConfig {
     /// # Errors
     /// The first field out of range, or heads that do not divide the width.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let (no_2d, no_3d) =
-            (self.mol_embedder_name == MoleculeEmbedder::None, self.inst_embedder_name == InstanceEmbedder::None);
+        let (no_2d, no_3d) = (
+            self.mol_embedder_name == MoleculeEmbedder::None,
+            self.inst_embedder_name == InstanceEmbedder::None,
+        );
         if no_2d && no_3d {
             return Err(ConfigError::NoBranch);
         }

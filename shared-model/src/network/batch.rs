@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
+use burn::tensor::{
+    Bool, Int, Tensor, TensorData,
+    backend::{AutodiffBackend, Backend},
+};
 
 use super::cpu;
 use super::residual::Samples;
@@ -32,6 +35,12 @@ pub(super) struct Positions<B: Backend> {
 }
 
 impl<B: Backend> Positions<B> {
+    /// Rows are positions.
+    #[cfg(test)]
+    pub fn padded(padding: Tensor<B, 2, Bool>) -> Self {
+        Self { padding, rows: None }
+    }
+
     /// Values of rows [R, K] at the positions [B, N, K].
     pub fn of_rows(&self, values: Tensor<B, 2>) -> Tensor<B, 3> {
         let [bags, width] = self.padding.dims();
@@ -57,6 +66,28 @@ impl<B: Backend> BagBatch<B> {
         }
     }
 
+    /// The same batch for training: its features track no gradients.
+    pub fn from_inner(batch: BagBatch<B::InnerBackend>) -> Self
+    where
+        B: AutodiffBackend,
+    {
+        let BagBatch { x2d, x3d, positions, samples } = batch;
+        Self {
+            x2d: Tensor::from_inner(x2d),
+            x3d: Tensor::from_inner(x3d),
+            positions: Positions {
+                padding: Tensor::from_inner(positions.padding),
+                rows: positions.rows.map(Tensor::from_inner),
+            },
+            samples: match samples {
+                Samples::Of(rows) => Samples::Of(rows),
+                Samples::Rows(count, of_row, on_host) => {
+                    Samples::Rows(count, Tensor::from_inner(of_row), on_host)
+                }
+            },
+        }
+    }
+
     /// Number of bags, B.
     pub fn len(&self) -> usize {
         self.x2d.dims()[0]
@@ -69,13 +100,7 @@ impl<B: Backend> BagBatch<B> {
 
     /// Copies bags to a device, padded to `size` bags of `width` positions: a GPU compiles its programs anew for
     /// each shape, so prediction keeps to a few.
-    pub(crate) fn pad(
-        bags: &Bags,
-        members: &[usize],
-        size: usize,
-        width: usize,
-        device: &B::Device,
-    ) -> Self {
+    pub(crate) fn pad(bags: &Bags, members: &[usize], size: usize, width: usize, device: &B::Device) -> Self {
         let (f2, f3) = (bags.x2d().columns(), bags.x3d().columns());
         let mut x2d = vec![0.0; size * f2];
         let mut x3d = vec![0.0; size * width * f3];
@@ -129,7 +154,8 @@ impl<'a, B: Backend> BagStore<'a, B> {
     /// # Panics
     /// Without a molecule, or with one that the bags do not have.
     pub fn batch(&self, molecules: &[usize]) -> BagBatch<B> {
-        let sizes: Vec<usize> = molecules.iter().map(|&molecule| self.bags.instances(molecule).len()).collect();
+        let sizes: Vec<usize> =
+            molecules.iter().map(|&molecule| self.bags.instances(molecule).len()).collect();
         let rows: Vec<usize> = molecules.iter().flat_map(|&molecule| self.bags.instances(molecule)).collect();
         self.gather(molecules, &rows, &sizes)
     }
@@ -154,7 +180,9 @@ impl<'a, B: Backend> BagStore<'a, B> {
                 let rows: Vec<usize> = rows.iter().copied().chain(is_ragged.then_some(zeros)).collect();
                 (x2d.clone().select(0, self.indices(molecules)), x3d.clone().select(0, self.indices(&rows)))
             }
-            None => (self.copy(self.bags.x2d(), molecules, 0), self.copy(self.bags.x3d(), rows, is_ragged.into())),
+            None => {
+                (self.copy(self.bags.x2d(), molecules, 0), self.copy(self.bags.x3d(), rows, is_ragged.into()))
+            }
         };
         let mut padding = vec![true; sizes.len() * width];
         let mut positions = vec![rows.len(); if is_ragged { padding.len() } else { 0 }];

@@ -83,9 +83,8 @@ impl HeadsConfig {
         names: &[String],
         source: &mut ParameterSource<B>,
     ) -> Result<Body<B>, NetworkError> {
-        let all = |suffix: String| -> Vec<String> {
-            names.iter().map(|name| format!("{name}.{suffix}")).collect()
-        };
+        let all =
+            |suffix: String| -> Vec<String> { names.iter().map(|name| format!("{name}.{suffix}")).collect() };
         let input_norm = source.layer_norm(&all("input_norm".into()), self.d)?;
         let blocks = (0..self.layers).map(|i| {
             let last = i + 1 == self.layers;

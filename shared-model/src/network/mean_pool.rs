@@ -34,7 +34,8 @@ pub(super) fn uniform_attention<B: Backend>(positions: &Positions<B>, tasks: usi
 pub(super) fn uniform_weights<B: Backend>(positions: &Positions<B>, like: &Tensor<B, 3>) -> Tensor<B, 3> {
     let padding = positions.padding.clone().unsqueeze_dim::<3>(1);
     // Made from `like`, since tensors made of booleans do not know whether they belong to ones that track gradients.
-    let ones = like.zeros_like().slice([0..like.dims()[0], 0..like.dims()[1], 0..1]).swap_dims(1, 2).add_scalar(1.0);
+    let ones =
+        like.zeros_like().slice([0..like.dims()[0], 0..like.dims()[1], 0..1]).swap_dims(1, 2).add_scalar(1.0);
     let counted = ones.mask_fill(padding, 0.0);
     counted.clone() / counted.sum_dim(2)
 }

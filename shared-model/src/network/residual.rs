@@ -167,7 +167,11 @@ impl<B: Backend> ResidualBlock<B> {
 }
 
 /// Drops elements with probability `rate` in training, and scales the others by 1 / (1 - rate).
-pub(super) fn dropout<B: Backend, const D: usize>(x: Tensor<B, D>, rate: f64, training: bool) -> Tensor<B, D> {
+pub(super) fn dropout<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    rate: f64,
+    training: bool,
+) -> Tensor<B, D> {
     if rate == 0.0 || !training {
         return x;
     }

@@ -128,6 +128,7 @@ impl RunParameters {
             inst_embedder_name: Default::default(),
             aggregator_name: Default::default(),
             aggregator_kwargs: n.aggregator_kwargs.clone(),
+            scaled_features: false,
             mixer_name: n.mixer_name,
             predictor_name: n.predictor_name,
             post_norms: n.post_norms,

@@ -1,8 +1,10 @@
-//! Batches of a data set on a device: padded bags and their targets.
+//! Batches of a data set on a device: bags and their targets.
 
-use burn::tensor::{Tensor, TensorData, backend::Backend};
-use shared_model::network::BagBatch;
-use shared_model::predict::pad;
+use burn::tensor::{
+    Tensor, TensorData,
+    backend::{AutodiffBackend, Backend},
+};
+use shared_model::network::{BagBatch, BagStore};
 
 use super::Partition;
 use crate::data::{Dataset, Standardiser, TargetScales, Targets as TargetTable};
@@ -80,29 +82,25 @@ impl<'a> Batches<'a> {
     }
 
     /// A batch of training molecules, given as positions in the training part.
-    pub fn train_batch<B: Backend>(
+    pub fn train_batch<B: AutodiffBackend>(
         &self,
         positions: &[usize],
+        store: &BagStore<B::InnerBackend>,
         device: &B::Device,
     ) -> (BagBatch<B>, Targets<B>) {
         let rows: Vec<usize> = positions.iter().map(|&position| self.partition.train[position]).collect();
         let rarity: Vec<f32> = positions.iter().map(|&position| self.rarity[position]).collect();
-        (self.bags(&rows, device), self.targets(&rows, &rarity, device))
+        (BagBatch::from_inner(store.batch(&rows)), self.targets(&rows, &rarity, device))
     }
 
     /// A batch of rows of the data set, with their own label weights.
     pub fn evaluation_batch<B: Backend>(
         &self,
         rows: &[usize],
+        store: &BagStore<B>,
         device: &B::Device,
     ) -> (BagBatch<B>, Targets<B>) {
-        (self.bags(rows, device), self.targets(rows, &vec![1.0; rows.len()], device))
-    }
-
-    fn bags<B: Backend>(&self, rows: &[usize], device: &B::Device) -> BagBatch<B> {
-        let bags = self.dataset.bags();
-        let width = rows.iter().map(|&row| bags.instances(row).len()).max().unwrap_or(1);
-        pad(bags, rows, rows.len(), width, device)
+        (store.batch(rows), self.targets(rows, &vec![1.0; rows.len()], device))
     }
 
     fn targets<B: Backend>(&self, rows: &[usize], rarity: &[f32], device: &B::Device) -> Targets<B> {

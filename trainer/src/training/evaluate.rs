@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 use shared_model::bundle::TaskMetrics as TaskSummary;
-use shared_model::network::Model;
+use shared_model::network::{BagStore, Model};
 
 use super::batches::{Batches, labels};
 use super::history::LossValues;
@@ -45,6 +45,7 @@ fn label_weights(dataset: &Dataset, rows: &[usize]) -> Vec<f32> {
 pub(super) fn evaluate<B: Backend>(
     model: &Model<B>,
     batches: &Batches,
+    store: &BagStore<B>,
     objective: &Objective<B>,
     device: &B::Device,
 ) -> Evaluation {
@@ -52,7 +53,7 @@ pub(super) fn evaluate<B: Backend>(
     let mut probabilities: Vec<Tensor<B, 2>> = Vec::new();
     let mut losses: Option<Tensor<B, 1>> = None;
     for batch in rows.chunks(BATCH_SIZE) {
-        let (bags, targets) = batches.evaluation_batch(batch, device);
+        let (bags, targets) = batches.evaluation_batch(batch, store, device);
         let output = model.forward(bags);
         let share = batch.len() as f64 / rows.len() as f64;
         let batch_losses = objective.losses(&output, &targets).to_vector() * share;

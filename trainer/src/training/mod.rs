@@ -14,7 +14,7 @@ use burn::{Dispatch, DispatchDevice};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use shared_model::config::ModelConfig;
-use shared_model::network::{Model, NetworkError};
+use shared_model::network::{BagStore, Model, NetworkError};
 use shared_model::state_dict::StateDict;
 
 use self::batches::Batches;
@@ -153,6 +153,7 @@ fn run<B: AutodiffBackend>(
     B::seed(inner_device, settings.seed);
 
     let batches = Batches::prepare(dataset, partition, parameters);
+    let store = BagStore::new(dataset.bags(), inner_device);
     let objective_weights = objective_weights(&batches, parameters)?;
     let sampler = BatchSampler::new(batches.train_labels(), &parameters.sampler)?;
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
@@ -182,7 +183,7 @@ fn run<B: AutodiffBackend>(
         let epoch_batches = sampler.epoch(&mut random);
         let of = epoch_batches.len();
         for (index, rows) in epoch_batches.iter().enumerate() {
-            let (bags, targets) = batches.train_batch(rows, device);
+            let (bags, targets) = batches.train_batch(rows, &store, device);
             let losses = train_objective.losses(&model.forward(bags), &targets);
             let values = losses.to_vector().inner();
             sums = Some(match sums {
@@ -205,7 +206,10 @@ fn run<B: AutodiffBackend>(
         }
 
         let valid = model.valid();
-        let evaluation = evaluate(&valid, &batches, &validation_objective, inner_device);
+        let evaluation = evaluate(&valid, &batches, &store, &validation_objective, inner_device);
+        if let Some((loss, value)) = evaluation.losses.not_finite() {
+            return Err(TrainError::NotFinite { loss, value, epoch });
+        }
         let record = EpochRecord {
             epoch,
             seconds: started.elapsed().as_secs_f64(),

@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use super::{TaskAttentionPool, TaskAttentionPoolConfig};
+use super::{Positions, TaskAttentionPool, TaskAttentionPoolConfig};
 use crate::config::TaskAttentionPoolOptions;
 use crate::network::parameters::{GradientCollector, ParameterNames, ParameterSource, StateCollector};
 use crate::state_dict::{HostTensor, StateDict};
@@ -60,7 +60,8 @@ impl Bags {
         let shape = [self.padding.len() / width, width];
         let tokens = TensorData::new(self.tokens.clone(), [shape[0] * width, D]);
         let padding = TensorData::new(self.padding.clone(), shape);
-        pool.forward(Tensor::from_data(tokens, &device), Tensor::<B, 2, Bool>::from_data(padding, &device))
+        let positions = Positions::padded(Tensor::<B, 2, Bool>::from_data(padding, &device));
+        pool.forward(Tensor::from_data(tokens, &device), &positions)
     }
 
     /// The instances of one bag, without padding.

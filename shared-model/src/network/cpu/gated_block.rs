@@ -39,14 +39,8 @@ pub(in crate::network) fn gated_block<B: Backend>(
 ) -> Tensor<B, 2> {
     let [groups, width, inner] = block.weight1.dims();
     let [rows, _] = x.dims();
-    let operation = Blocks {
-        groups,
-        rows: rows / groups,
-        width,
-        inner: inner / 2,
-        gate_first: block.gate_first,
-        noise,
-    };
+    let operation =
+        Blocks { groups, rows: rows / groups, width, inner: inner / 2, gate_first: block.gate_first, noise };
     let inputs = [
         primitive(x),
         primitive(block.gamma),
@@ -115,6 +109,18 @@ impl Blocks {
         }
     }
 
+    fn group<'a>(
+        &self,
+        inputs: &'a [FlexTensor; 8],
+        index: usize,
+        part: Part<'a>,
+        threads: Threads,
+    ) -> Group<'a> {
+        let size = self.rows * self.width;
+        let x = &values(&inputs[0])[index * size..][..size];
+        Group { index, parameters: self.parameters(inputs, index), x, part, threads }
+    }
+
     /// Many groups keep the threads busy by themselves; one needs them inside.
     fn threads(&self) -> (Threads, Threads) {
         if self.groups > 1 { (Threads::Many, Threads::One) } else { (Threads::One, Threads::Many) }
@@ -137,12 +143,15 @@ impl Blocks {
     /// Factor of each row of a group.
     fn paths(&self, group: usize) -> Vec<f32> {
         match &self.noise {
-            Some(noise) if noise.drop_path > 0.0 => (0..self.rows).map(|row| noise.path(group, row)).collect(),
+            Some(noise) if noise.drop_path > 0.0 => {
+                (0..self.rows).map(|row| noise.path(group, row)).collect()
+            }
             _ => vec![1.0; self.rows],
         }
     }
 
-    fn forward_group(&self, p: Parameters, group: usize, x: &[f32], part: &mut Part, y: &mut [f32], threads: Threads) {
+    fn forward_group(&self, group: Group, y: &mut [f32]) {
+        let Group { index: group, parameters: p, x, part, threads } = group;
         let (width, inner) = (self.width, self.inner);
         normalise(p.gamma, p.beta, x, part.normalised, part.statistics, threads);
         multiply(part.z, Matrix::new(part.normalised, width), Matrix::new(p.weight1, 2 * inner), threads);
@@ -154,27 +163,25 @@ impl Blocks {
         multiply(part.branch, Matrix::new(part.gated, inner), Matrix::new(p.weight2, width), threads);
         let (path, mask) = (self.paths(group), self.outer_mask());
         let piece = PIECE * width;
-        let pieces = part.branch.chunks_mut(piece).zip(x.chunks(piece)).zip(y.chunks_mut(piece)).zip(path.chunks(PIECE));
+        let pieces = part
+            .branch
+            .chunks_mut(piece)
+            .zip(x.chunks(piece))
+            .zip(y.chunks_mut(piece))
+            .zip(path.chunks(PIECE));
         each(pieces.enumerate().collect(), x.len(), threads, |(piece, (((branch, x), y), path))| {
             let end = Branch { bias: p.bias2, mask, path, scale: p.scale };
             branch_forward(end, branch, x, self.index(group, piece * PIECE, width), y);
         });
     }
 
-    fn backward_group(
-        &self,
-        p: Parameters,
-        group: usize,
-        x: &[f32],
-        part: &mut Part,
-        to_y: &[f32],
-        to: &mut Gradients,
-        threads: Threads,
-    ) {
+    fn backward_group(&self, group: Group, to_y: &[f32], to: Gradients) {
+        let Group { index: group, parameters: p, x, part, threads } = group;
         let (width, inner) = (self.width, self.inner);
         let (path, mask) = (self.paths(group), self.outer_mask());
         let piece = PIECE * width;
-        let pieces = part.branch.chunks_mut(piece).zip(to_y.chunks(piece)).zip(path.chunks(PIECE)).enumerate();
+        let pieces =
+            part.branch.chunks_mut(piece).zip(to_y.chunks(piece)).zip(path.chunks(PIECE)).enumerate();
         let sums = each(pieces.collect(), x.len(), threads, |(piece, ((branch, to_y), path))| {
             let end = Branch { bias: p.bias2, mask, path, scale: p.scale };
             branch_backward(end, branch, self.index(group, piece * PIECE, width), to_y)
@@ -188,7 +195,8 @@ impl Blocks {
         multiply(part.gated, to_branch, Matrix::new(p.weight2, width).transposed(), threads);
 
         let gate = self.gate(p.bias1);
-        let pieces = part.z.chunks_mut(PIECE * 2 * inner).zip(part.gated.chunks_mut(PIECE * inner)).enumerate();
+        let pieces =
+            part.z.chunks_mut(PIECE * 2 * inner).zip(part.gated.chunks_mut(PIECE * inner)).enumerate();
         let sums = each(pieces.collect(), self.rows * inner, threads, |(piece, (z, gradient))| {
             gate_backward(gate, z, self.index(group, piece * PIECE, inner), gradient)
         });
@@ -202,6 +210,16 @@ impl Blocks {
         to.gamma.copy_from_slice(&both[..width]);
         to.beta.copy_from_slice(&both[width..]);
     }
+}
+
+/// One of the groups.
+struct Group<'a> {
+    index: usize,
+    parameters: Parameters<'a>,
+    /// [R, D]
+    x: &'a [f32],
+    part: Part<'a>,
+    threads: Threads,
 }
 
 /// What was saved of one group.
@@ -222,7 +240,13 @@ impl Saved {
             .zip(self.z.chunks_exact_mut(rows * 2 * inner))
             .zip(self.gated.chunks_exact_mut(rows * inner))
             .zip(self.branch.chunks_exact_mut(rows * width))
-            .map(|((((normalised, statistics), z), gated), branch)| Part { normalised, statistics, z, gated, branch })
+            .map(|((((normalised, statistics), z), gated), branch)| Part {
+                normalised,
+                statistics,
+                z,
+                gated,
+                branch,
+            })
             .collect()
     }
 }
@@ -255,9 +279,8 @@ impl Operation<8> for Blocks {
         let (outside, inside) = self.threads();
         let size = self.rows * self.width;
         let parts = saved.parts(self).into_iter().zip(result.chunks_exact_mut(size)).enumerate();
-        each(parts.collect(), usize::MAX, outside, |(group, (mut part, y))| {
-            let x = &values(&inputs[0])[group * size..][..size];
-            self.forward_group(self.parameters(inputs, group), group, x, &mut part, y, inside);
+        each(parts.collect(), usize::MAX, outside, |(index, (part, y))| {
+            self.forward_group(self.group(inputs, index, part, inside), y);
         });
         (tensor(result, [count, self.width]), saved)
     }
@@ -270,8 +293,7 @@ impl Operation<8> for Blocks {
         _: [bool; 8],
     ) -> [Option<FlexTensor>; 8] {
         let Self { groups, rows, width, inner, .. } = *self;
-        let sizes =
-            [rows * width, width, width, width * 2 * inner, 2 * inner, inner * width, width, 1];
+        let sizes = [rows * width, width, width, width * 2 * inner, 2 * inner, inner * width, width, 1];
         let mut gradients = sizes.map(|size| vec![0.0f32; groups * size]);
         let mut by_group: Vec<Vec<&mut [f32]>> = (0..groups).map(|_| Vec::with_capacity(8)).collect();
         for (values, size) in gradients.iter_mut().zip(sizes) {
@@ -281,13 +303,12 @@ impl Operation<8> for Blocks {
         }
         let (outside, inside) = self.threads();
         let parts = saved.parts(self).into_iter().zip(by_group).enumerate();
-        each(parts.collect(), usize::MAX, outside, |(group, (mut part, slices))| {
+        each(parts.collect(), usize::MAX, outside, |(index, (part, slices))| {
             let slices: [&mut [f32]; 8] = slices.try_into().expect("one slice an input");
             let [x, gamma, beta, weight1, bias1, weight2, bias2, scale] = slices;
-            let mut to = Gradients { x, gamma, beta, weight1, bias1, weight2, bias2, scale };
-            let x = &values(&inputs[0])[group * rows * width..][..rows * width];
-            let to_y = &values(&gradient)[group * rows * width..][..rows * width];
-            self.backward_group(self.parameters(inputs, group), group, x, &mut part, to_y, &mut to, inside);
+            let to = Gradients { x, gamma, beta, weight1, bias1, weight2, bias2, scale };
+            let to_y = &values(&gradient)[index * rows * width..][..rows * width];
+            self.backward_group(self.group(inputs, index, part, inside), to_y, to);
         });
         let [x, gamma, beta, weight1, bias1, weight2, bias2, scale] = gradients;
         [

@@ -13,7 +13,11 @@ pub(super) struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// A row-major matrix of that many columns.
     pub fn new(values: &'a [f32], columns: usize) -> Self {
-        assert!(columns > 0 && values.len().is_multiple_of(columns), "{} values in rows of {columns}", values.len());
+        assert!(
+            columns > 0 && values.len().is_multiple_of(columns),
+            "{} values in rows of {columns}",
+            values.len()
+        );
         Self { values, rows: values.len() / columns, columns, row_stride: columns, column_stride: 1 }
     }
 

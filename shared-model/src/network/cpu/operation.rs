@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId};
 use std::fmt::Debug;
 
+use burn::backend::Flex;
 #[cfg(feature = "autodiff")]
 use burn::backend::{
     Autodiff,
@@ -12,7 +13,6 @@ use burn::backend::{
         ops::{Backward, Ops, OpsKind},
     },
 };
-use burn::backend::Flex;
 use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use burn_flex::FlexTensor;
