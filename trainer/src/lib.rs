@@ -20,5 +20,6 @@ pub mod parameters;
 pub mod prediction_table;
 pub mod sampling;
 pub mod serve;
+pub mod suggestion;
 pub mod training;
 pub mod weighting;

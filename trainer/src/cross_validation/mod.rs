@@ -186,7 +186,7 @@ pub fn cross_validate(
             }
             None => run_fold(subject, round, store, &mut observe)?,
         };
-        let metrics = FoldMetrics::new(subject.dataset, round, &result, subject.parameters.loss.min_w);
+        let metrics = FoldMetrics::new(subject.dataset, round, &result, subject.parameters.objective.min_w);
         observe(CvProgress::Done { result: &result, metrics: &metrics, resumed });
         results.push(result);
     }

@@ -159,12 +159,8 @@ fn run<B: AutodiffBackend>(
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
     random.set_stream(stream::BATCHES);
 
-    let config = parameters.model_config(
-        dataset.schema(),
-        dataset.names_2d().len(),
-        dataset.names_3d().len(),
-        batches.group_count(),
-    );
+    let config =
+        parameters.model_config(dataset.names_2d().len(), dataset.names_3d().len(), batches.group_count());
     let mut model = Model::<B>::initialise(&config, settings.seed, device)?;
     let optimisation = &parameters.optimisation;
     let mut optimiser = AdamWConfig::new()
