@@ -65,9 +65,9 @@ pub(super) fn molecule_rows(
         row_of[molecule] = Some(Destination { row, rank: 1 });
     }
     let mut places: Vec<Option<Place>> = vec![None; ids.len()];
-    let mut destinations = Destinations::new();
+    let mut destinations = Vec::new();
     let column = table.require(id, "the identifier of the molecule")?;
-    table.text_rows(&[column], &mut |row, cells| {
+    let scan = table.text_rows(&[column], &mut |row, cells| {
         let molecule = index.get(key(table, row, cells[0], id)?);
         if let Some(&molecule) = molecule
             && let Some(first) = places[molecule].replace(row.place)
@@ -91,7 +91,7 @@ pub(super) fn molecule_rows(
             examples: first_few(&missing),
         });
     }
-    Ok(destinations)
+    Ok(Destinations { scan, rows: destinations })
 }
 
 /// Writes the features of a table into the columns of the matrix from `first_column` on.
@@ -105,19 +105,22 @@ pub(super) fn fill(
     features: &Features,
     destinations: &Destinations,
 ) -> Result<(), DataError> {
-    let wanted = |row: usize| matches!(destinations.get(row), Some(Some(_)));
-    let rows = table.numbers(&features.columns, &wanted, &mut |row, feature, cell| {
-        let Some(Destination { row: target, rank }) = destinations[row.index] else { return Ok(()) };
-        let value = finite(cell, table.path(), row, &features.names[feature])?;
-        let slot = &mut matrix.row_mut(target)[first_column + feature];
-        let mean = if rank == 1 { value } else { f64::from(*slot) };
-        *slot = (mean + (value - mean) / f64::from(rank)) as f32;
-        Ok(())
-    })?;
-    if rows != destinations.len() {
-        return Err(DataError::ChangedWhileRead { path: table.path().into() });
-    }
-    Ok(())
+    let Destinations { scan, rows } = destinations;
+    let wanted = |row: usize| matches!(rows.get(row), Some(Some(_)));
+    let number =
+        |row, feature: usize, cell: Cell<'_>| finite(cell, table.path(), row, &features.names[feature]);
+    table.numbers(&features.columns, scan, &wanted, &number, &mut |tile| {
+        let width = tile.columns.len();
+        for (index, &row) in tile.rows.iter().enumerate() {
+            let Some(Destination { row: target, rank }) = rows[row] else { continue };
+            let values = &tile.values[index * width..][..width];
+            let slots = &mut matrix.row_mut(target)[first_column..][tile.columns.clone()];
+            for (slot, &value) in slots.iter_mut().zip(values) {
+                let mean = if rank == 1 { value } else { f64::from(*slot) };
+                *slot = (mean + (value - mean) / f64::from(rank)) as f32;
+            }
+        }
+    })
 }
 
 /// A feature, which must be finite as float32.

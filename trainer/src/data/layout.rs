@@ -7,7 +7,7 @@ use shared_model::schema::Columns;
 use super::{
     cell::is_missing,
     error::DataError,
-    table::{Row, Table},
+    table::{Row, Scan, Table},
 };
 
 /// The rows of a table that go into one row of a matrix are averaged; `rank` counts them from 1.
@@ -17,8 +17,11 @@ pub(super) struct Destination {
     pub rank: u32,
 }
 
-/// Destination of each row of a table; `None` for a row that is not used.
-pub(super) type Destinations = Vec<Option<Destination>>;
+/// How the rows of a table lie in its file, and the destination of each; `None` for a row that is not used.
+pub(super) struct Destinations {
+    pub scan: Scan,
+    pub rows: Vec<Option<Destination>>,
+}
 
 /// Where the instances of each molecule stand, and where they come from.
 pub(super) struct Layout {
@@ -71,7 +74,7 @@ pub(super) fn join(
     let mut quantum = quantum.map(|table| quantum_rows(table, columns, &conformers)).transpose()?;
 
     let mut complete = vec![quantum.is_none(); conformers.molecules.len()];
-    for destination in quantum.iter().flatten().flatten() {
+    for destination in quantum.iter().flat_map(|quantum| &quantum.rows).flatten() {
         complete[destination.row] = true;
     }
     let mut counts = vec![0; index.len()];
@@ -96,8 +99,8 @@ pub(super) fn join(
     let places = conformers.molecules.iter().zip(&complete);
     let instance_of: Vec<Option<usize>> =
         places.map(|(&molecule, &complete)| complete.then(|| take_next(molecule))).collect();
-    for rows in [Some(&mut geometry), quantum.as_mut()].into_iter().flatten() {
-        for slot in rows {
+    for destinations in [Some(&mut geometry), quantum.as_mut()].into_iter().flatten() {
+        for slot in &mut destinations.rows {
             *slot = slot.and_then(|old| Some(Destination { row: instance_of[old.row]?, ..old }));
         }
     }
@@ -116,8 +119,8 @@ fn geometry_rows(
     columns: &Columns,
     conformers: &mut Conformers<'_>,
 ) -> Result<Destinations, DataError> {
-    let (mut rows, mut ranks) = (Destinations::new(), Vec::new());
-    table.text_rows(&key_columns(table, columns)?, &mut |row, cells| {
+    let (mut rows, mut ranks) = (Vec::new(), Vec::new());
+    let scan = table.text_rows(&key_columns(table, columns)?, &mut |row, cells| {
         let (id, conformer) = keys(table, columns, row, cells)?;
         rows.push(conformers.index.get(id).map(|&molecule| {
             let number = conformers.number_or_new(molecule, conformer);
@@ -126,7 +129,7 @@ fn geometry_rows(
         }));
         Ok(())
     })?;
-    Ok(rows)
+    Ok(Destinations { scan, rows })
 }
 
 /// Destinations of the quantum rows that succeeded and whose conformer has a geometry.
@@ -143,8 +146,8 @@ fn quantum_rows(
         })
     };
     let (status, failure) = (optional(&columns.qm_status), optional(&columns.qm_error));
-    let (mut rows, mut ranks) = (Destinations::new(), vec![0; conformers.molecules.len()]);
-    table.text_rows(&wanted, &mut |row, cells| {
+    let (mut rows, mut ranks) = (Vec::new(), vec![0; conformers.molecules.len()]);
+    let scan = table.text_rows(&wanted, &mut |row, cells| {
         let (id, conformer) = keys(table, columns, row, cells)?;
         let succeeded = status.and_then(|status| cells[status]).is_none_or(is_success)
             && failure.and_then(|failure| cells[failure]).is_none_or(is_missing);
@@ -153,7 +156,7 @@ fn quantum_rows(
         rows.push(number.map(|number| next_destination(number, &mut ranks)));
         Ok(())
     })?;
-    Ok(rows)
+    Ok(Destinations { scan, rows })
 }
 
 fn next_destination(number: usize, ranks: &mut [u32]) -> Destination {

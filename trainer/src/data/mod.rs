@@ -21,13 +21,17 @@
 //! ```
 
 mod cell;
+mod csv_blocks;
+mod csv_field;
 mod csv_table;
 mod dataset;
+mod decimal;
 mod digest;
 mod error;
 mod features;
 mod first_conformers;
 mod folds;
+mod in_order;
 mod labels;
 mod layout;
 mod parquet_column;
@@ -182,8 +186,9 @@ pub fn load(
 fn zeros(rows: usize, columns: usize) -> Result<Matrix, DataError> {
     let too_large = || DataError::TooLarge { rows, columns };
     let cells = rows.checked_mul(columns).ok_or_else(too_large)?;
-    let mut data = Vec::new();
+    let mut data: Vec<f32> = Vec::new();
     data.try_reserve_exact(cells).map_err(|_| too_large())?;
-    data.resize(cells, 0.0);
-    Ok(Matrix::new(rows, columns, data).expect("as many zeros as cells"))
+    drop(data);
+    // Unlike a vector that is filled, this one takes up memory only where it is written.
+    Ok(Matrix::new(rows, columns, vec![0.0; cells]).expect("as many zeros as cells"))
 }

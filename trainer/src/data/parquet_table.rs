@@ -7,7 +7,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use super::{
     error::DataError,
     parquet_column::{Chunk, NotUtf8, foreign_type, guarded, too_short},
-    table::{EachCell, EachRow, Place, Row, unreadable},
+    table::{EachRow, EachTile, Number, Place, Row, Scan, Tile, unreadable},
 };
 
 /// Rows decoded at once.
@@ -26,7 +26,7 @@ pub(super) fn text_rows(
     names: &[String],
     columns: &[usize],
     each: &mut EachRow<'_>,
-) -> Result<usize, DataError> {
+) -> Result<Scan, DataError> {
     let reader = open(path)?;
     let leaves = leaves(&reader, path, names, columns)?;
     let mut first = 0;
@@ -55,7 +55,7 @@ pub(super) fn text_rows(
             }
         }
     }
-    Ok(first)
+    Ok(Scan { rows: first, blocks: Vec::new() })
 }
 
 /// See [`super::table::Table::numbers`]; `names` are the names of all columns.
@@ -63,9 +63,11 @@ pub(super) fn numbers(
     path: &Path,
     names: &[String],
     columns: &[usize],
-    wanted: &dyn Fn(usize) -> bool,
-    each: &mut EachCell<'_>,
-) -> Result<usize, DataError> {
+    scan: &Scan,
+    wanted: &(dyn Fn(usize) -> bool + Sync),
+    number: &Number<'_>,
+    each: &mut EachTile<'_>,
+) -> Result<(), DataError> {
     let reader = open(path)?;
     let leaves = leaves(&reader, path, names, columns)?;
     let mut first = 0;
@@ -76,17 +78,20 @@ pub(super) fn numbers(
         for (position, (&leaf, &column)) in leaves.iter().zip(columns).enumerate() {
             let mut chunk = Chunk::new(path, &*group, leaf)?;
             for batch in batches(rows.clone()) {
+                let mut tile = Tile { rows: Vec::new(), columns: position..position + 1, values: Vec::new() };
                 chunk.read(batch, &mut |row, value| {
-                    if !wanted(row) {
-                        return Ok(());
+                    if wanted(row) {
+                        let cell = value.number().map_err(|NotUtf8| not_utf8(path, row, &names[column]))?;
+                        tile.rows.push(row);
+                        tile.values.push(number(row_at(row), position, cell)?);
                     }
-                    let cell = value.number().map_err(|NotUtf8| not_utf8(path, row, &names[column]))?;
-                    each(row_at(row), position, cell)
+                    Ok(())
                 })?;
+                each(&tile);
             }
         }
     }
-    Ok(first)
+    if first == scan.rows { Ok(()) } else { Err(DataError::ChangedWhileRead { path: path.into() }) }
 }
 
 fn open(path: &Path) -> Result<Reader, DataError> {

@@ -1,19 +1,23 @@
 //! One way to read a table row by row or cell by cell, whether CSV, CSV.gz or Parquet.
 //!
-//! The format is recognised by content, never by name. Nothing is held in memory but the column names.
+//! The format is recognised by content, never by name. Nothing is held in memory but the column names and a few
+//! blocks of rows, on which several threads work.
 
 use std::{
     collections::HashSet,
     fmt,
     fs::File,
     io::{ErrorKind, Read},
+    num::NonZeroUsize,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
 use super::{
     cell::Cell,
-    csv_table,
+    csv_table::{BlockStart, CsvTable},
     error::{DataError, first_few},
+    in_order::all_cores,
     parquet_table,
 };
 
@@ -23,7 +27,12 @@ pub(super) struct Table {
     path: PathBuf,
     format: Format,
     columns: Vec<String>,
+    threads: NonZeroUsize,
+    block: usize,
 }
+
+/// Bytes of CSV text that a thread takes on at once: they and their numbers fit into the cache of a core.
+const BLOCK: usize = 256 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -57,19 +66,50 @@ pub(super) struct Row {
     pub place: Place,
 }
 
-/// Receives the wanted cells of one row as text; `None` is an empty cell.
-pub(super) type EachRow<'a> = dyn FnMut(Row, &[Option<&str>]) -> Result<(), DataError> + 'a;
+/// What the first pass learns about a table, so that the second can begin anywhere.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Scan {
+    /// Number of rows, at least 1.
+    pub rows: usize,
+    /// The blocks of a CSV file.
+    pub blocks: Vec<BlockStart>,
+}
 
-/// Receives one cell: its row, its position in the list of wanted columns, its content.
-pub(super) type EachCell<'a> = dyn FnMut(Row, usize, Cell) -> Result<(), DataError> + 'a;
+/// Numbers of some rows and columns.
+pub(super) struct Tile {
+    /// Indices of the rows, ascending.
+    pub rows: Vec<usize>,
+    /// Positions in the list of wanted columns.
+    pub columns: Range<usize>,
+    /// The numbers, row by row.
+    pub values: Vec<f64>,
+}
+
+/// Receives the wanted cells of one row as text; `None` is an empty cell.
+pub(super) type EachRow<'a> = dyn FnMut(Row, &[Option<&str>]) -> Result<(), DataError> + Send + 'a;
+
+/// Receives numbers. Those of one column come in the order of the rows.
+pub(super) type EachTile<'a> = dyn FnMut(&Tile) + Send + 'a;
+
+/// Makes a number of a cell: of its row, its position in the list of wanted columns, its content. A finite number
+/// is always what it is.
+pub(super) type Number<'a> = dyn Fn(Row, usize, Cell) -> Result<f64, DataError> + Sync + 'a;
 
 impl Table {
     /// Recognises the format and reads the column names, which must be unique and not empty.
     pub fn open(path: &Path) -> Result<Self, DataError> {
+        Self::open_with(path, all_cores(), BLOCK)
+    }
+
+    /// As [`open`](Self::open), to be read by some number of threads, a CSV file in blocks of some number of bytes.
+    /// Neither makes a difference to the content.
+    pub fn open_with(path: &Path, threads: NonZeroUsize, block: usize) -> Result<Self, DataError> {
         let format = recognise(path)?;
         let columns = match format {
             Format::Parquet => parquet_table::columns(path)?,
-            Format::Csv | Format::GzippedCsv => csv_table::columns(path, format)?,
+            Format::Csv | Format::GzippedCsv => {
+                CsvTable { path, format, names: &[], threads, block }.columns()?
+            }
         };
         if let Some(unnamed) = columns.iter().position(|name| name.trim().is_empty()) {
             return Err(DataError::UnnamedColumn { path: path.into(), position: unnamed + 1 });
@@ -78,7 +118,7 @@ impl Table {
         if let Some(twice) = columns.iter().find(|name| !seen.insert(name.as_str())) {
             return Err(DataError::DuplicateColumn { path: path.into(), column: twice.clone() });
         }
-        Ok(Self { path: path.into(), format, columns })
+        Ok(Self { path: path.into(), format, columns, threads, block })
     }
 
     pub fn path(&self) -> &Path {
@@ -104,30 +144,38 @@ impl Table {
         })
     }
 
-    /// Gives the cells of some columns, row after row, as text; returns the number of rows, at least 1.
-    pub fn text_rows(&self, columns: &[usize], each: &mut EachRow<'_>) -> Result<usize, DataError> {
-        let rows = match self.format {
+    /// Gives the cells of some columns, row after row, as text.
+    pub fn text_rows(&self, columns: &[usize], each: &mut EachRow<'_>) -> Result<Scan, DataError> {
+        let scan = match self.format {
             Format::Parquet => parquet_table::text_rows(&self.path, &self.columns, columns, each)?,
-            format => csv_table::text_rows(&self.path, format, &self.columns, columns, each)?,
+            _ => self.csv().text_rows(columns, each)?,
         };
-        if rows == 0 {
+        if scan.rows == 0 {
             return Err(DataError::NoRows { path: self.path.clone() });
         }
-        Ok(rows)
+        Ok(scan)
     }
 
-    /// Gives the cells of some columns in the rows for which `wanted` (by index) holds, row by row or column
-    /// by column as suits the format; returns the number of rows, wanted or not.
+    /// Gives the numbers of some columns in the rows for which `wanted` (by index) holds.
     pub fn numbers(
         &self,
         columns: &[usize],
-        wanted: &dyn Fn(usize) -> bool,
-        each: &mut EachCell<'_>,
-    ) -> Result<usize, DataError> {
+        scan: &Scan,
+        wanted: &(dyn Fn(usize) -> bool + Sync),
+        number: &Number<'_>,
+        each: &mut EachTile<'_>,
+    ) -> Result<(), DataError> {
         match self.format {
-            Format::Parquet => parquet_table::numbers(&self.path, &self.columns, columns, wanted, each),
-            format => csv_table::numbers(&self.path, format, &self.columns, columns, wanted, each),
+            Format::Parquet => {
+                parquet_table::numbers(&self.path, &self.columns, columns, scan, wanted, number, each)
+            }
+            _ => self.csv().numbers(columns, scan, wanted, number, each),
         }
+    }
+
+    fn csv(&self) -> CsvTable<'_> {
+        let Self { path, format, columns, threads, block } = self;
+        CsvTable { path, format: *format, names: columns, threads: *threads, block: *block }
     }
 }
 
