@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use trainer::commands::Cli;
 
 fn main() -> ExitCode {
-    match Cli::from_command_line(std::env::args_os()).run() {
+    match Cli::from_command_line(std::env::args_os()).and_then(Cli::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("optimil: {error:#}");

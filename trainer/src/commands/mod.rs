@@ -1,6 +1,8 @@
 //! The command line: what was typed, resolved and validated before any work starts.
 
 mod command_line;
+mod config_file;
+mod devices;
 mod import;
 mod predict;
 mod run_args;
@@ -10,14 +12,18 @@ mod train;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::config_file::ResolvedOptions;
 
 /// Learns from molecules and their conformers which compounds interfere with optical assays.
 #[derive(Debug, Parser)]
-#[command(name = "optimil", version, about, max_term_width = 100)]
+#[command(name = "optimil", version, about, max_term_width = 100, args_override_self = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[arg(skip)]
+    options: ResolvedOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -30,12 +36,26 @@ enum Command {
     Import(import::ImportArgs),
     /// Show a bundle in the explorer, in a browser on this machine
     Serve(serve::ServeArgs),
+    /// List the devices to compute on, and why others cannot be used
+    Devices(devices::DevicesArgs),
 }
 
 impl Cli {
     /// Parses the command line; exits with a message where it is wrong, or help is asked for.
-    pub fn from_command_line(arguments: impl IntoIterator<Item = OsString>) -> Self {
-        Self::parse_from(command_line::with_hyphens(arguments))
+    ///
+    /// # Errors
+    /// What is wrong with the file of `--config`.
+    pub fn from_command_line(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Self> {
+        let program = Self::command();
+        let words = config_file::expand(command_line::with_hyphens(arguments), &program)?;
+        let matches = program.clone().get_matches_from(words);
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let Some((name, matches)) = matches.subcommand()
+            && let Some(command) = program.find_subcommand(name)
+        {
+            cli.options = ResolvedOptions::of(command, matches);
+        }
+        Ok(cli)
     }
 
     /// Runs the command.
@@ -44,10 +64,11 @@ impl Cli {
     /// One sentence for the user: what is wrong, where, and what to do.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
-            Command::Train(args) => train::run(&args),
+            Command::Train(args) => train::run(&args, &self.options),
             Command::Predict(args) => predict::run(&args),
             Command::Import(args) => import::run(&args),
             Command::Serve(args) => serve::run(&args),
+            Command::Devices(args) => devices::run(&args),
         }
     }
 }

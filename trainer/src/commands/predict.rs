@@ -27,7 +27,7 @@ pub(super) struct PredictArgs {
     /// Split to predict [default: all molecules of the label table]
     #[arg(long, value_name = "NAME")]
     split: Option<String>,
-    /// Device: auto, cpu, wgpu or cuda
+    /// Device: auto, cpu, wgpu or cuda, or one of several as wgpu:1 (see `optimil devices`)
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
     /// Where to write the predictions: NAME.csv or NAME.parquet

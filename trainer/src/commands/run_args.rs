@@ -1,17 +1,20 @@
 //! Options of every command that trains, and what they resolve to.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Map, Value};
 use shared_model::schema::TaskSchema;
 
+use super::config_file::{ConfigFile, ResolvedOptions};
 use super::tables::{FeatureArgs, note, schema};
+use crate::atomic_file;
 use crate::data::{self, Dataset, Labels, Splits};
 use crate::device::{self, DeviceChoice, SelectedDevice};
-use crate::parameters::RunParameters;
+use crate::parameters::{self, RunParameters};
 use crate::training::TrainSettings;
 
 /// What to train on, how, and where.
@@ -28,6 +31,15 @@ pub(super) struct RunArgs {
     /// Parameters of the run (JSON), as a search wrote them [default: the built-in ones]
     #[arg(long, value_name = "FILE", alias = "best-params-json")]
     pub params: Option<PathBuf>,
+    /// One parameter, over those of files; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub set: Vec<(String, Value)>,
+    /// Options of this command and a table [parameters] (TOML); what is typed goes before what it says
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Standardise raw features by statistics of the training molecules, which become part of the model
+    #[arg(long)]
+    pub scale_features: bool,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -37,7 +49,7 @@ pub(super) struct RunArgs {
     /// Epochs without a better macro average precision before training stops
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub patience: u32,
-    /// Device: auto, cpu, wgpu or cuda
+    /// Device: auto, cpu, wgpu or cuda, or one of several as wgpu:1 (see `optimil devices`)
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
 }
@@ -51,27 +63,70 @@ pub(super) struct Run {
     pub parameters: RunParameters,
     /// The device, which is there.
     pub device: SelectedDevice,
+    /// Hash of the data of the run that is repeated, if one is.
+    expected_data: Option<String>,
 }
 
 impl RunArgs {
     /// Reads schema and parameters and finds the device.
     pub fn resolve(&self) -> anyhow::Result<Run> {
         let schema = schema(self.schema.as_ref())?;
-        let parameters = read_parameters(self.params.as_deref(), &schema)?;
+        let config = self.config.as_deref().map(ConfigFile::read).transpose()?;
+        let parameters = self.parameters(config.as_ref(), &schema)?;
         let device = device::select(self.device)?;
-        Ok(Run { schema, parameters, device })
+        let expected_data = config.and_then(|config| config.data_sha256);
+        Ok(Run { schema, parameters, device, expected_data })
+    }
+
+    /// Parameters from files and options; of two that give the same one, the typed one wins.
+    fn parameters(&self, config: Option<&ConfigFile>, schema: &TaskSchema) -> anyhow::Result<RunParameters> {
+        let file = self.params.as_deref().map(read_parameters).transpose()?;
+        let table = config.map(|config| config.parameters.clone());
+        let file_is_typed =
+            self.params != config.and_then(|c| c.file("params").or(c.file("best-params-json")));
+        let (weaker, stronger) = if file_is_typed { (table, file) } else { (file, table) };
+        let mut parameters = weaker.unwrap_or_default();
+        parameters.extend(stronger.unwrap_or_default());
+        if self.scale_features {
+            parameters.insert("scaled_features".into(), true.into());
+        }
+        parameters.extend(self.set.iter().cloned());
+        let sources = [self.params.as_deref(), config.and(self.config.as_deref())];
+        let sources: Vec<String> = sources.iter().flatten().map(|path| path.display().to_string()).collect();
+        RunParameters::from_json(&Value::Object(parameters), schema)
+            .with_context(|| format!("parameters {}", sources.join(" and ")).trim_end().to_owned())
+    }
+
+    /// Writes the configuration of a run, complete, as `run.toml` into its folder.
+    pub fn write_configuration(
+        &self,
+        folder: &Path,
+        command: &str,
+        options: &ResolvedOptions,
+        run: &Run,
+        dataset: &Dataset,
+    ) -> anyhow::Result<()> {
+        let recorded = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("data_sha256", &dataset.sha256()),
+            ("device", &run.device.description),
+        ];
+        let device = run.device.choice.to_string();
+        let text = options.to_toml(command, &device, &run.parameters.resolved, &recorded);
+        let path = folder.join("run.toml");
+        atomic_file::write(&path, |file| file.write_all(text.as_bytes()))
+            .with_context(|| format!("{} cannot be written", path.display()))
     }
 
     /// Loads the molecules of some splits, and tells what was left out.
     pub fn load(&self, run: &Run, splits: &Splits) -> anyhow::Result<Dataset> {
         let tables = self.features.tables(Some(&self.labels));
         let dataset = data::load(&tables, &run.schema, splits, Labels::Required)?;
-        anyhow::ensure!(
-            !dataset.names_2d().is_empty(),
-            "there are no 2D features, without which the network cannot be trained: give their table with --feat2d"
-        );
         note(dataset.report().dropped_notice());
         note(dataset.report().absent_columns_notice());
+        note(run.expected_data.as_ref().filter(|expected| **expected != dataset.sha256()).map(|_| {
+            "the tables hold other data than those of the run that wrote the configuration".to_owned()
+        }));
         Ok(dataset)
     }
 
@@ -86,10 +141,15 @@ impl RunArgs {
     }
 }
 
-fn read_parameters(path: Option<&Path>, schema: &TaskSchema) -> anyhow::Result<RunParameters> {
-    let Some(path) = path else { return Ok(RunParameters::from_json(&json!({}), schema)?) };
+fn read_parameters(path: &Path) -> anyhow::Result<Map<String, Value>> {
     let in_file = || format!("parameters {}", path.display());
     let text = fs::read(path).with_context(in_file)?;
     let value = serde_json::from_slice(&text).context("not valid JSON").with_context(in_file)?;
-    RunParameters::from_json(&value, schema).with_context(in_file)
+    Ok(parameters::flat(&value).with_context(in_file)?.clone())
+}
+
+/// `NAME=VALUE`, the value a JSON one or else a text.
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
+    Ok((name.trim().into(), serde_json::from_str(value).unwrap_or_else(|_| value.trim().into())))
 }

@@ -10,7 +10,7 @@ use crate::data::{self, DataError, Tables};
 /// The feature tables.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FeatureArgs {
-    /// 2D features, one row a molecule (CSV, CSV.gz or Parquet)
+    /// 2D features, one row a molecule (CSV, CSV.gz or Parquet) [default: none, the model sees conformers only]
     #[arg(long, value_name = "FILE", alias = "feat2d-scaled")]
     pub feat2d: Option<PathBuf>,
     /// 3D geometry features, one row a conformer

@@ -11,6 +11,7 @@ use serde_json::json;
 use shared_model::bags::Bags;
 use shared_model::bundle::{BundleContents, DataSource, Molecule, TrainingSummary};
 
+use super::config_file::ResolvedOptions;
 use super::predict::attention_table;
 use super::run_args::RunArgs;
 use crate::atomic_file;
@@ -41,7 +42,7 @@ pub(super) struct TrainArgs {
     out: PathBuf,
 }
 
-pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &TrainArgs, options: &ResolvedOptions) -> anyhow::Result<()> {
     let run = args.run.resolve()?;
     let splits = Splits::named([TRAIN_SPLIT, args.validation_split.as_str()]);
     let dataset = args.run.load(&run, &splits)?;
@@ -52,6 +53,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         args.conformers.as_deref().map(|path| bundle_file::read_conformers(path, &molecules)).transpose()?;
     fs::create_dir_all(&args.out)
         .with_context(|| format!("the run folder {} cannot be created", args.out.display()))?;
+    args.run.write_configuration(&args.out, "train", options, &run, &dataset)?;
 
     eprintln!(
         "training on {} molecules, validating on {} ({} conformers, {} + {} features), on {}",

@@ -28,6 +28,7 @@ mod dataset;
 mod decimal;
 mod digest;
 mod error;
+mod feature_statistics;
 mod features;
 mod first_conformers;
 mod folds;
@@ -50,6 +51,7 @@ use shared_model::{
 
 pub use dataset::{Dataset, Report, Targets};
 pub use error::DataError;
+pub use feature_statistics::feature_statistics;
 pub use folds::{Fold, TRAIN_SPLIT};
 pub use schema_file::read_schema;
 pub use standardise::{Standardiser, TargetScales};

@@ -4,13 +4,17 @@
 //! when it is first used; what is offered here was probed first.
 
 mod cuda;
+mod gpu;
+mod listing;
 mod model;
 
+use std::fmt;
+use std::fs;
 use std::str::FromStr;
 
 use burn::DispatchDevice;
-use burn::backend::wgpu::WgpuDevice;
 
+pub use self::listing::{Backend, DeviceInfo};
 pub use self::model::{DeviceModel, PredictionError};
 
 /// A device to compute on.
@@ -33,23 +37,45 @@ pub enum DeviceChoice {
     Auto,
     /// The CPU.
     Cpu,
-    /// A GPU through Vulkan, or Metal on macOS; a software driver counts.
-    Wgpu,
-    /// An NVIDIA GPU through CUDA.
-    Cuda,
+    /// A GPU through Vulkan, or Metal on macOS, by its index; a software driver counts.
+    Wgpu(Option<usize>),
+    /// An NVIDIA GPU through CUDA, by its index.
+    Cuda(Option<usize>),
 }
 
 impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "wgpu" => Ok(Self::Wgpu),
-            "cuda" => Ok(Self::Cuda),
-            _ => Err(format!("unknown device \"{name}\"; known are: auto, cpu, wgpu, cuda")),
+        let (backend, index) = match name.split_once(':') {
+            None => (name, None),
+            Some((backend, index)) => {
+                let number = index.parse().map_err(|_| format!("\"{index}\" is no number of a device"))?;
+                (backend, Some(number))
+            }
+        };
+        match (backend, index) {
+            ("auto", None) => Ok(Self::Auto),
+            ("cpu", None | Some(0)) => Ok(Self::Cpu),
+            ("wgpu", index) => Ok(Self::Wgpu(index)),
+            ("cuda", index) => Ok(Self::Cuda(index)),
+            _ => Err(format!(
+                "unknown device \"{name}\"; known are: auto, cpu, wgpu, cuda, and wgpu:1, cuda:1 … where there are several"
+            )),
         }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (backend, index) = match self {
+            Self::Auto => ("auto", None),
+            Self::Cpu => ("cpu", None),
+            Self::Wgpu(index) => ("wgpu", *index),
+            Self::Cuda(index) => ("cuda", *index),
+        };
+        f.write_str(backend)?;
+        index.map_or(Ok(()), |index| write!(f, ":{index}"))
     }
 }
 
@@ -58,6 +84,8 @@ impl FromStr for DeviceChoice {
 pub struct SelectedDevice {
     /// The device.
     pub device: Device,
+    /// What chooses it on the command line, never `auto`.
+    pub choice: DeviceChoice,
     /// Backend and name of the device, for people.
     pub description: String,
 }
@@ -66,71 +94,90 @@ pub struct SelectedDevice {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
     /// No adapter.
-    #[error(
-        "--device wgpu: {API} finds no device: install its driver (on Debian without a GPU, mesa-vulkan-drivers has one in software), or use --device cpu"
-    )]
-    NoAdapter,
+    #[error("--device {choice}: {reason}; `optimil devices` lists what there is, --device cpu always works")]
+    NoAdapter {
+        /// What was asked for.
+        choice: DeviceChoice,
+        /// Why not.
+        reason: String,
+    },
     /// No CUDA.
     #[error(
-        "--device cuda: {0}: install the NVIDIA driver and CUDA's NVRTC library, or use --device wgpu or cpu"
+        "--device {choice}: {reason}: CUDA needs the NVIDIA driver, NVRTC and its headers; `optimil devices` lists what there is, --device cpu always works"
     )]
-    NoCuda(String),
+    NoCuda {
+        /// What was asked for.
+        choice: DeviceChoice,
+        /// Why not.
+        reason: String,
+    },
 }
-
-#[cfg(target_os = "macos")]
-const API: &str = "Metal";
-#[cfg(not(target_os = "macos"))]
-const API: &str = "Vulkan";
 
 /// Finds the device that was asked for.
 ///
 /// # Errors
 /// [`DeviceError`] if it is not there; `auto` and `cpu` are always there.
 pub fn select(choice: DeviceChoice) -> Result<SelectedDevice, DeviceError> {
-    match choice {
+    let info = match choice {
         DeviceChoice::Cpu => Ok(cpu()),
-        DeviceChoice::Wgpu => gpu().map(|(gpu, _)| gpu).ok_or(DeviceError::NoAdapter),
-        DeviceChoice::Cuda => cuda::select().map_err(DeviceError::NoCuda),
-        DeviceChoice::Auto => Ok(cuda::select().ok().or_else(real_gpu).unwrap_or_else(cpu)),
-    }
+        DeviceChoice::Wgpu(index) => {
+            wgpu_backend().choose(index).map_err(|reason| DeviceError::NoAdapter { choice, reason })
+        }
+        DeviceChoice::Cuda(index) => {
+            cuda_backend().choose(index).map_err(|reason| DeviceError::NoCuda { choice, reason })
+        }
+        DeviceChoice::Auto => Ok(automatic([cuda_backend, wgpu_backend])),
+    }?;
+    Ok(SelectedDevice { device: info.device, choice: info.choice, description: info.name })
 }
 
-fn cpu() -> SelectedDevice {
+/// Every backend with its devices, and the device that `auto` takes.
+pub fn list() -> ([Backend; 3], DeviceChoice) {
+    let [cuda, wgpu] = [cuda_backend(), wgpu_backend()];
+    let again: [&dyn Fn() -> Backend; 2] = [&|| cuda.clone(), &|| wgpu.clone()];
+    let chosen = automatic(again).choice;
+    ([Backend::new("cpu", Ok(vec![cpu()])), wgpu, cuda], chosen)
+}
+
+fn wgpu_backend() -> Backend {
+    Backend::new("wgpu", gpu::devices())
+}
+
+fn cuda_backend() -> Backend {
+    Backend::new("cuda", cuda::devices())
+}
+
+/// The first usable device of these backends that is not a driver's emulation on the CPU, which would lose against the
+/// CPU backend; else the CPU. A backend is only asked when those before it have nothing.
+fn automatic<F: Fn() -> Backend>(backends: [F; 2]) -> DeviceInfo {
+    let found = backends.iter().find_map(|backend| {
+        backend().devices.into_iter().find(|device| device.problem.is_none() && !device.software)
+    });
+    found.unwrap_or_else(cpu)
+}
+
+fn cpu() -> DeviceInfo {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    SelectedDevice { device: Device::Cpu, description: format!("CPU (flex, {threads} threads)") }
-}
-
-/// A GPU that is not a driver's emulation on the CPU, which would lose against the CPU backend.
-fn real_gpu() -> Option<SelectedDevice> {
-    gpu().and_then(|(gpu, device_type)| (device_type != wgpu::DeviceType::Cpu).then_some(gpu))
-}
-
-/// The best adapter there is, and of what type it is.
-fn gpu() -> Option<(SelectedDevice, wgpu::DeviceType)> {
-    #[cfg(target_os = "macos")]
-    let (backends, device): (_, fn(WgpuDevice) -> DispatchDevice) =
-        (wgpu::Backends::METAL, DispatchDevice::Metal);
-    #[cfg(not(target_os = "macos"))]
-    let (backends, device): (_, fn(WgpuDevice) -> DispatchDevice) =
-        (wgpu::Backends::VULKAN, DispatchDevice::Vulkan);
-
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = backends;
-    let adapters = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
-    let preference = [
-        (wgpu::DeviceType::DiscreteGpu, WgpuDevice::DiscreteGpu(0)),
-        (wgpu::DeviceType::IntegratedGpu, WgpuDevice::IntegratedGpu(0)),
-        (wgpu::DeviceType::VirtualGpu, WgpuDevice::VirtualGpu(0)),
-        (wgpu::DeviceType::Other, WgpuDevice::DefaultDevice),
-        (wgpu::DeviceType::Cpu, WgpuDevice::Cpu),
-    ];
-    preference.into_iter().find_map(|(device_type, wgpu_device)| {
-        let info =
-            adapters.iter().map(wgpu::Adapter::get_info).find(|info| info.device_type == device_type)?;
-        let description = format!("{} ({API} through wgpu)", info.name);
-        let device = Device::Gpu(device(wgpu_device));
-        Some((SelectedDevice { device, description }, device_type))
-    })
+    // Where there is no such file, nothing is known.
+    let line = |path: &str, name: &str| {
+        let text = fs::read_to_string(path).ok()?;
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let kibibytes = line("/proc/meminfo", "MemTotal")
+        .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
+    let model = line("/proc/cpuinfo", "model name").map_or_else(String::new, |model| format!("{model}, "));
+    DeviceInfo {
+        choice: DeviceChoice::Cpu,
+        name: format!("CPU ({model}{threads} threads)"),
+        software: false,
+        problem: None,
+        memory: kibibytes.map(|kibibytes| 1024 * kibibytes),
+        driver: None,
+        float16: Some(false),
+        bfloat16: Some(false),
+        device: Device::Cpu,
+    }
 }
 
 #[cfg(test)]
@@ -140,7 +187,16 @@ mod tests {
     #[test]
     fn the_cpu_is_always_there_and_unknown_names_are_refused() {
         let cpu = select("cpu".parse().expect("known")).expect("always there");
-        assert_eq!(cpu.device, Device::Cpu);
-        assert!("gpu".parse::<DeviceChoice>().expect_err("unknown").contains("wgpu"));
+        assert_eq!((cpu.device, cpu.choice), (Device::Cpu, DeviceChoice::Cpu));
+        for unknown in ["gpu", "wgpu:first", "cpu:1", "auto:0"] {
+            assert!(unknown.parse::<DeviceChoice>().is_err(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_choice_reads_back_as_it_is_written() {
+        for name in ["auto", "cpu", "wgpu", "wgpu:1", "cuda", "cuda:0"] {
+            assert_eq!(name.parse::<DeviceChoice>().expect("known").to_string(), name);
+        }
     }
 }

@@ -12,7 +12,7 @@ mod reader;
 mod sampler;
 
 use serde_json::{Map, Value};
-use shared_model::config::ModelConfig;
+use shared_model::config::{ModelConfig, MoleculeEmbedder};
 use shared_model::schema::TaskSchema;
 
 pub use self::error::ParameterError;
@@ -40,15 +40,12 @@ pub struct RunParameters {
 }
 
 impl RunParameters {
-    /// Reads a flat JSON object of parameters, or one that wraps it as `params` or `best_params`, as people store what
-    /// Optuna's objects of these names hold.
+    /// Reads a flat JSON object of parameters, maybe wrapped (see [`flat`]).
     ///
     /// # Errors
     /// [`ParameterError`] for a parameter that is unknown, of the wrong type or out of range.
     pub fn from_json(parameters: &Value, schema: &TaskSchema) -> Result<Self, ParameterError> {
-        let given = parameters.as_object().ok_or(ParameterError::NotAnObject)?;
-        let wrapped = ["params", "best_params"].iter().find_map(|&name| given.get(name)?.as_object());
-        let mut reader = Reader::new(wrapped.unwrap_or(given).clone());
+        let mut reader = Reader::new(flat(parameters)?.clone());
         let r = &mut reader;
         let architecture = Architecture::read(r)?;
         let network = network::read(r, architecture, schema)?;
@@ -60,15 +57,31 @@ impl RunParameters {
         Ok(Self { network, optimisation, loss, sampler, objective, resolved })
     }
 
-    /// The model configuration for inputs of these widths, and `bitmask_groups` groups (0: no bitmask head).
+    /// The model configuration for inputs of these widths, and `bitmask_groups` groups (0: no bitmask head). Without 2D
+    /// features it has no 2D branch.
     pub fn model_config(&self, features_2d: usize, features_3d: usize, bitmask_groups: usize) -> ModelConfig {
         ModelConfig {
             mol_dim: features_2d,
             inst_dim: features_3d,
             n_bitmask_groups: bitmask_groups,
+            mol_embedder_name: match features_2d {
+                0 => MoleculeEmbedder::None,
+                _ => self.network.mol_embedder_name,
+            },
             ..self.network.clone()
         }
     }
+}
+
+/// The flat parameters in a JSON value: an object, or one that wraps it as `params` or `best_params`, as people store
+/// what Optuna's objects of these names hold.
+///
+/// # Errors
+/// [`ParameterError::NotAnObject`].
+pub fn flat(parameters: &Value) -> Result<&Map<String, Value>, ParameterError> {
+    let given = parameters.as_object().ok_or(ParameterError::NotAnObject)?;
+    let wrapped = ["params", "best_params"].iter().find_map(|&name| given.get(name)?.as_object());
+    Ok(wrapped.unwrap_or(given))
 }
 
 /// A preset: what the components and defaults are where they are not given.

@@ -8,15 +8,8 @@ use super::reader::Reader;
 use super::{Architecture, ParameterError};
 
 /// Fields that the data fix, not the parameters.
-const OF_THE_DATA: [&str; 7] = [
-    "mol_dim",
-    "inst_dim",
-    "n_tasks",
-    "n_absorbance",
-    "n_fluorescence",
-    "n_bitmask_groups",
-    "scaled_features",
-];
+const OF_THE_DATA: [&str; 6] =
+    ["mol_dim", "inst_dim", "n_tasks", "n_absorbance", "n_fluorescence", "n_bitmask_groups"];
 
 /// Reads every field of the configuration that is a parameter; what the data fix has placeholders.
 pub(super) fn read(

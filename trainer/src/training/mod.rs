@@ -21,7 +21,7 @@ use self::batches::Batches;
 pub use self::evaluate::Evaluation;
 use self::evaluate::evaluate;
 pub use self::history::{EpochRecord, LossValues, write_history};
-use crate::data::{Dataset, TargetScales};
+use crate::data::{Dataset, TargetScales, feature_statistics};
 use crate::device::Device;
 use crate::losses::{Objective, ObjectiveWeights};
 use crate::parameters::RunParameters;
@@ -162,6 +162,9 @@ fn run<B: AutodiffBackend>(
     let config =
         parameters.model_config(dataset.names_2d().len(), dataset.names_3d().len(), batches.group_count());
     let mut model = Model::<B>::initialise(&config, settings.seed, device)?;
+    if config.scaled_features {
+        model = model.with_feature_statistics(&feature_statistics(dataset, partition.train));
+    }
     let optimisation = &parameters.optimisation;
     let mut optimiser = AdamWConfig::new()
         .with_epsilon(1e-8)
