@@ -67,8 +67,11 @@ pub enum Report {
     },
     /// The worker is there: it waits for the request.
     Started,
-    /// The weights are being read.
-    ReadingWeights,
+    /// The weights of one model are being read.
+    ReadingWeights {
+        /// Which of the models of the bundle, counted from 0.
+        model: usize,
+    },
     /// One device is being tried.
     WarmingUp(Device),
     /// The device is chosen; predictions follow.
@@ -98,13 +101,62 @@ pub enum Report {
     Crashed(String),
 }
 
-/// What the model says of one molecule.
+/// What the model, or an ensemble of them, says of one molecule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// Logit of each task [T].
-    pub logits: Vec<f32>,
-    /// Probability of each task [T].
+    /// Probability of each task [T]: the mean of the members of an ensemble.
     pub probabilities: Vec<f32>,
-    /// Attention [T, N], row-major: how much each task looks at each conformer.
+    /// Attention [T, N], row-major: how much each task looks at each conformer; the mean of the members.
     pub attention: Vec<f32>,
+    /// What lies behind these numbers.
+    pub models: Models,
+}
+
+/// The models behind a prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Models {
+    /// One model.
+    Single {
+        /// Logit of each task [T].
+        logits: Vec<f32>,
+    },
+    /// The members of an ensemble.
+    Ensemble {
+        /// Standard deviation of each task's probability over the members [T].
+        probability_std: Vec<f32>,
+        /// Standard deviation of the attention over the members [T, N], row-major.
+        attention_std: Vec<f32>,
+        /// Probability of each task by each member, in the order of the bundle: [T] of each.
+        probabilities: Vec<Vec<f32>>,
+    },
+}
+
+/// A number with its standard deviation over the members, where there are several.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The number; the mean of the members.
+    pub mean: f32,
+    /// Its standard deviation.
+    pub std: Option<f32>,
+}
+
+impl Prediction {
+    /// The probability of a task.
+    pub fn probability(&self, task: usize) -> Option<Estimate> {
+        let std = match &self.models {
+            Models::Single { .. } => None,
+            Models::Ensemble { probability_std, .. } => probability_std.get(task).copied(),
+        };
+        self.probabilities.get(task).map(|&mean| Estimate { mean, std })
+    }
+
+    /// The attention [T, N], row-major.
+    pub fn attention(&self) -> impl Iterator<Item = Estimate> {
+        let std = match &self.models {
+            Models::Single { .. } => None,
+            Models::Ensemble { attention_std, .. } => Some(attention_std),
+        };
+        let weights = self.attention.iter().enumerate();
+        weights.map(move |(at, &mean)| Estimate { mean, std: std.and_then(|std| std.get(at).copied()) })
+    }
 }

@@ -6,6 +6,7 @@
 pub mod bags;
 pub mod bundle;
 pub mod config;
+pub mod ensemble;
 pub mod network;
 pub mod predict;
 pub mod schema;

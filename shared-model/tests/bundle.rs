@@ -5,10 +5,13 @@ use std::io::{Cursor, Read, Write};
 use burn::backend::Flex;
 use serde_json::{Value, json};
 use shared_model::bags::{Bags, Matrix};
-use shared_model::bundle::{BundleContents, BundleError, BundleReader, Manifest, Molecule, write};
+use shared_model::bundle::{
+    BundleContents, BundleError, BundleReader, Manifest, ModelEntry, Molecule, write,
+};
 use shared_model::config::ModelConfig;
+use shared_model::ensemble::{combine, load};
 use shared_model::network::{Model, NetworkError};
-use shared_model::predict::{PredictError, predict};
+use shared_model::predict::{PredictError, Prediction, predict};
 use shared_model::schema::TaskSchema;
 use shared_model::state_dict::HostTensor;
 use zip::write::SimpleFileOptions;
@@ -52,16 +55,29 @@ fn contents() -> BundleContents {
     let model = Model::<Flex>::initialise(&config(), 1, &Default::default()).expect("valid configuration");
     BundleContents {
         manifest,
-        weights: model.state_dict(),
+        models: vec![(ModelEntry::new(config()), model.state_dict())],
         molecules: Some((molecules, bags())),
         conformers: Some(b"coordinates".to_vec()),
     }
 }
 
+/// Three models of the same tasks and features, the second of another size.
+fn ensemble() -> BundleContents {
+    let larger = ModelConfig { mol_hidden: 16, ..config() };
+    let models = [("fold 0", config()), ("fold 1", larger), ("seed 3", config())];
+    let models = models.into_iter().zip(1..).map(|((name, config), seed)| {
+        let model = Model::<Flex>::initialise(&config, seed, &Default::default()).expect("valid");
+        (ModelEntry { name: name.into(), ..ModelEntry::new(config) }, model.state_dict())
+    });
+    BundleContents { models: models.collect(), ..contents() }
+}
+
 /// Opens the bundle and reads everything in it.
 fn read_all(bytes: &[u8]) -> Result<Manifest, BundleError> {
     let reader = BundleReader::open(bytes)?;
-    reader.weights()?;
+    for model in &reader.manifest().models {
+        reader.weights(model)?;
+    }
     reader.molecules()?;
     reader.features()?;
     reader.conformers()?;
@@ -94,7 +110,11 @@ fn with_members(bytes: &[u8], changes: &[(&str, Option<Vec<u8>>)]) -> Vec<u8> {
 
 /// The same bundle with a changed manifest.
 fn with_manifest(change: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let bytes = write(&contents());
+    with_manifest_of(&contents(), change)
+}
+
+fn with_manifest_of(contents: &BundleContents, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let bytes = write(contents);
     let reader = BundleReader::open(&bytes).expect("bundle");
     let mut manifest = serde_json::to_value(reader.manifest()).expect("JSON");
     change(&mut manifest);
@@ -111,7 +131,7 @@ fn what_is_written_reads_back() {
     let bytes = write(&contents);
     assert_eq!(bytes, write(&contents), "the same contents give the same bytes");
     let reader = BundleReader::open(&bytes).expect("bundle");
-    assert_eq!(reader.weights().expect("weights"), contents.weights);
+    assert_eq!(reader.weights(&reader.manifest().models[0]).expect("weights"), contents.models[0].1);
     let (molecules, bags) = contents.molecules.expect("given");
     assert_eq!(reader.molecules().expect("molecules"), Some(molecules));
     assert_eq!(reader.features().expect("features"), Some(bags));
@@ -127,7 +147,78 @@ fn a_bundle_may_hold_nothing_but_a_model() {
     let reader = BundleReader::open(&bytes).expect("bundle");
     assert_eq!(reader.molecules().expect("none"), None);
     assert_eq!(reader.features().expect("none"), None);
-    reader.weights().expect("weights");
+    reader.weights(&reader.manifest().models[0]).expect("weights");
+}
+
+#[test]
+fn a_bundle_of_one_model_keeps_the_layout_of_the_first_version() {
+    let bytes = with_manifest(|manifest| {
+        // What version 1.0 wrote.
+        manifest["format_version"] = json!({ "major": 1, "minor": 0 });
+        let weights = manifest.as_object_mut().expect("an object").remove("weights");
+        assert_eq!(weights, Some(json!("weights.safetensors")));
+        assert_eq!(manifest["model"]["mol_hidden"], json!(8), "its configuration is not in a list");
+        assert_eq!((manifest.get("ensemble"), manifest.get("name")), (None, None));
+    });
+    let manifest = read_all(&bytes).expect("readable");
+    assert_eq!(manifest.models, contents().models.iter().map(|(model, _)| model.clone()).collect::<Vec<_>>());
+    let written = BundleReader::open(&write(&contents())).expect("bundle").manifest().format_version;
+    assert_eq!(written.major, 1, "readers of 1.0 open it");
+}
+
+#[test]
+fn the_members_of_an_ensemble_read_back_with_their_own_weights() {
+    let contents = ensemble();
+    let bytes = write(&contents);
+    let reader = BundleReader::open(&bytes).expect("bundle");
+    let found = &reader.manifest().models;
+    assert_eq!(reader.manifest().format_version.major, 2, "readers of one model must not take the first one");
+    for (found, (written, weights)) in found.iter().zip(&contents.models) {
+        assert_eq!((&found.name, &found.config), (&written.name, &written.config));
+        assert_eq!(&reader.weights(found).expect("weights"), weights);
+    }
+    let files: Vec<&str> = found.iter().map(|model| &*model.weights).collect();
+    assert_eq!(files, ["weights.safetensors", "weights.1.safetensors", "weights.2.safetensors"]);
+}
+
+#[test]
+fn a_damaged_member_of_an_ensemble_is_named() {
+    let contents = ensemble();
+    let missing = with_members(&write(&contents), &[("weights.1.safetensors", None)]);
+    assert!(message(&missing).contains("no weights.1.safetensors"));
+
+    let mut weights = contents.models[2].1.clone();
+    weights.insert("attn_pool.log_tau", HostTensor::new([], vec![5.0]));
+    let tampered = [("weights.2.safetensors", Some(weights.to_safetensors()))];
+    let text = message(&with_members(&write(&contents), &tampered));
+    assert!(text.contains("weights.2.safetensors") && text.contains("SHA-256"), "{text}");
+
+    let mut contents = contents;
+    contents.models[1].1.remove("mixer.res_scales.0");
+    let bytes = write(&contents);
+    let reader = BundleReader::open(&bytes).expect("bundle");
+    let loaded = load::<Flex>(&reader, &reader.manifest().models[1], &Default::default());
+    let text = loaded.map(drop).expect_err("refused").to_string();
+    assert!(text.contains("fold 1") && text.contains("mixer.res_scales.0"), "{text}");
+}
+
+#[test]
+fn an_ensemble_that_contradicts_itself_is_refused() {
+    let refused = |change: fn(&mut Value), parts: [&str; 2]| {
+        let text = message(&with_manifest_of(&ensemble(), change));
+        assert!(parts.iter().all(|part| text.contains(part)), "{parts:?} are not in: {text}");
+    };
+    refused(|manifest| manifest["ensemble"][1]["name"] = json!("fold 0"), ["fold 0", "different names"]);
+    refused(|manifest| manifest["ensemble"][1]["name"] = json!(" "), ["name", "different names"]);
+    refused(|manifest| manifest["ensemble"][2]["model"]["n_tasks"] = json!(3), ["seed 3", "number of tasks"]);
+    refused(|manifest| manifest["ensemble"][1]["model"]["mol_dim"] = json!(9), ["fold 1", "2D feature"]);
+    refused(|manifest| manifest["ensemble"][1]["model"]["mol_layers"] = json!(0), ["fold 1", "mol_layers"]);
+    refused(|manifest| manifest["ensemble"] = json!([]), ["0 models", "export"]);
+    refused(
+        |manifest| manifest["ensemble"] = json!(vec![manifest["ensemble"][0].clone(); 300]),
+        ["300 models", "256"],
+    );
+    refused(|manifest| manifest["ensemble"][1]["model"]["activation"] = json!("Sine"), ["Sine", "GELU"]);
 }
 
 #[test]
@@ -142,8 +233,8 @@ fn unknown_members_and_manifest_fields_are_ignored() {
 #[test]
 fn a_newer_major_version_is_refused_by_name() {
     let text =
-        message(&with_manifest(|manifest| manifest["format_version"] = json!({"major": 2, "minor": 3})));
-    assert!(text.contains("2.3") && text.contains("newer version of Optimil"), "{text}");
+        message(&with_manifest(|manifest| manifest["format_version"] = json!({"major": 3, "minor": 3})));
+    assert!(text.contains("3.3") && text.contains("newer version of Optimil"), "{text}");
 }
 
 #[test]
@@ -166,13 +257,17 @@ fn a_truncated_bundle_is_refused_wherever_it_ends() {
 fn no_changed_byte_gets_through_unnoticed_or_panics() {
     let bytes = write(&contents());
     let reader = BundleReader::open(&bytes).expect("bundle");
-    let (weights, features) = (reader.weights().expect("weights"), reader.features().expect("features"));
+    let (weights, features) = (
+        reader.weights(&reader.manifest().models[0]).expect("weights"),
+        reader.features().expect("features"),
+    );
     for position in (0..bytes.len()).step_by(97) {
         let mut changed = bytes.clone();
         changed[position] ^= 0x20;
         // Some bytes of a ZIP say nothing (times, attributes): then what is read must be what was written.
         if let Ok(reader) = BundleReader::open(&changed)
-            && let (Ok(found_weights), Ok(found_features)) = (reader.weights(), reader.features())
+            && let (Ok(found_weights), Ok(found_features)) =
+                (reader.weights(&reader.manifest().models[0]), reader.features())
         {
             assert_eq!((&found_weights, &found_features), (&weights, &features), "byte {position}");
         }
@@ -181,7 +276,7 @@ fn no_changed_byte_gets_through_unnoticed_or_panics() {
 
 #[test]
 fn a_tampered_member_is_named() {
-    let mut weights = contents().weights;
+    let mut weights = contents().models.remove(0).1;
     weights.insert("attn_pool.log_tau", HostTensor::new([], vec![5.0]));
     let bytes = with_members(&write(&contents()), &[("weights.safetensors", Some(weights.to_safetensors()))]);
     let text = message(&bytes);
@@ -211,7 +306,7 @@ fn features_that_do_not_fit_the_molecules_are_refused() {
 #[test]
 fn weights_that_do_not_fit_the_configuration_are_named() {
     let build = |change: fn(&mut shared_model::state_dict::StateDict)| {
-        let mut weights = contents().weights;
+        let mut weights = contents().models.remove(0).1;
         change(&mut weights);
         Model::<Flex>::from_state(&config(), &weights, &Default::default()).map(drop)
     };
@@ -232,7 +327,7 @@ fn weights_that_do_not_fit_the_configuration_are_named() {
 #[test]
 fn predictions_do_not_depend_on_the_company_a_molecule_keeps() {
     let device = Default::default();
-    let model = Model::<Flex>::from_state(&config(), &contents().weights, &device).expect("fits");
+    let model = Model::<Flex>::from_state(&config(), &contents().models.remove(0).1, &device).expect("fits");
     let bags = bags();
     let together = pollster::block_on(predict(&model, &bags, &[0, 1, 2], &device)).expect("predicted");
     for (molecule, expected) in together.iter().enumerate() {
@@ -250,4 +345,36 @@ fn predictions_do_not_depend_on_the_company_a_molecule_keeps() {
         pollster::block_on(predict(&model, &bags, &[3], &device)),
         Err(PredictError::NoSuchMolecule { index: 3, count: 3 })
     );
+}
+
+#[test]
+fn an_ensemble_predicts_the_mean_of_its_members() {
+    let device = Default::default();
+    let bytes = write(&ensemble());
+    let reader = BundleReader::open(&bytes).expect("bundle");
+    let members: Vec<Model<Flex>> =
+        reader.manifest().models.iter().map(|model| load(&reader, model, &device).expect("fits")).collect();
+    let bags = bags();
+    let each = members.iter().map(|model| pollster::block_on(predict(model, &bags, &[2, 0], &device)));
+    let together = combine(each.collect::<Result<_, _>>().expect("predicted"));
+    for (position, molecule) in [2, 0].into_iter().enumerate() {
+        let found = &together[position];
+        let alone: Vec<_> = members
+            .iter()
+            .map(|model| pollster::block_on(predict(model, &bags, &[molecule], &device)).expect("predicted"))
+            .map(|mut predictions| predictions.remove(0))
+            .collect();
+        let mean = |value: fn(&Prediction) -> &[f32], index: usize| {
+            alone.iter().map(|prediction| value(prediction)[index]).sum::<f32>() / 3.0
+        };
+        for (index, probability) in found.probabilities.iter().enumerate() {
+            assert!((probability - mean(|p| &p.probabilities, index)).abs() < 1e-6);
+        }
+        for (index, weight) in found.attention.iter().enumerate() {
+            assert!((weight - mean(|p| &p.attention, index)).abs() < 1e-6);
+        }
+        let spread = found.spread.as_ref().expect("three members");
+        assert!(spread.probabilities.iter().all(|&deviation| deviation > 0.0), "the members differ");
+        assert_eq!(spread.attention.len(), found.attention.len());
+    }
 }

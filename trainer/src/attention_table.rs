@@ -1,8 +1,11 @@
 //! The attention table: what the model predicts for each molecule, and how it weighs the conformers.
 //!
-//! One row a conformer: `ID, conf_id, pred_<task>…, attn_<task>…`, as CSV or Parquet.
+//! One row a conformer: `ID, conf_id, pred_<task>…, attn_<task>…`, as CSV or Parquet. For an ensemble these are means,
+//! followed by their standard deviations `pred_std_<task>…, attn_std_<task>…` and, where asked for, what each member
+//! says: `pred_<task>[<member>]…, attn_<task>[<member>]…`.
 
 use std::{
+    collections::HashSet,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,6 +26,8 @@ use crate::atomic_file;
 pub struct AttentionTable {
     /// Names of the T tasks.
     pub tasks: Vec<String>,
+    /// Names of the A number columns after those of the tasks.
+    pub additional: Vec<String>,
     /// One row a conformer, the conformers of a molecule together.
     pub rows: Vec<AttentionRow>,
 }
@@ -38,6 +43,15 @@ pub struct AttentionRow {
     pub probabilities: Vec<f32>,
     /// Share of this conformer in the pooled representation, for each task `[T]`; sums to 1 over a molecule.
     pub attention: Vec<f32>,
+    /// Values of the additional columns `[A]`.
+    pub additional: Vec<f32>,
+}
+
+impl AttentionRow {
+    /// The values of all number columns, in their order.
+    fn numbers(&self) -> impl Iterator<Item = f32> {
+        self.probabilities.iter().chain(&self.attention).chain(&self.additional).copied()
+    }
 }
 
 /// Why an attention table cannot be written.
@@ -48,7 +62,7 @@ pub enum AttentionTableError {
     Extension(PathBuf),
     /// A row with another number of values than tasks.
     #[error(
-        "row {row} of the attention table has {probabilities} probabilities and {attention} attention weights for {tasks} tasks"
+        "row {row} of the attention table has {probabilities} probabilities and {attention} attention weights for {tasks} tasks, and {additional} values for {columns} more columns"
     )]
     RowWidth {
         /// The row, counted from 1.
@@ -59,7 +73,14 @@ pub enum AttentionTableError {
         attention: usize,
         /// Tasks of the table.
         tasks: usize,
+        /// Additional values in it.
+        additional: usize,
+        /// Additional columns of the table.
+        columns: usize,
     },
+    /// Two columns of one name.
+    #[error("the attention table would have two columns \"{0}\": rename a task or a member of the ensemble")]
+    SameColumn(String),
     /// The file cannot be written.
     #[error("{path} cannot be written: {reason}", path = path.display())]
     Unwritable {
@@ -104,17 +125,24 @@ impl AttentionTable {
     /// [`AttentionTableError`] for another ending, a row that does not fit the tasks, or a file that cannot be
     /// written.
     pub fn write(&self, path: &Path) -> Result<(), AttentionTableError> {
-        let tasks = self.tasks.len();
+        let (tasks, columns) = (self.tasks.len(), self.additional.len());
         for (index, row) in self.rows.iter().enumerate() {
             let (probabilities, attention) = (row.probabilities.len(), row.attention.len());
-            if probabilities != tasks || attention != tasks {
+            let additional = row.additional.len();
+            if probabilities != tasks || attention != tasks || additional != columns {
                 return Err(AttentionTableError::RowWidth {
                     row: index + 1,
                     probabilities,
                     attention,
                     tasks,
+                    additional,
+                    columns,
                 });
             }
+        }
+        let mut names = HashSet::new();
+        if let Some(twice) = self.number_columns().find(|name| !names.insert(name.clone())) {
+            return Err(AttentionTableError::SameColumn(twice));
         }
         let written = match Format::of(path)? {
             Format::Csv => atomic_file::write(path, |file| self.write_csv(file)),
@@ -131,6 +159,7 @@ impl AttentionTable {
         ["pred", "attn"]
             .into_iter()
             .flat_map(|kind| self.tasks.iter().map(move |task| format!("{kind}_{task}")))
+            .chain(self.additional.iter().cloned())
     }
 
     fn write_csv(&self, file: &mut impl Write) -> io::Result<()> {
@@ -139,7 +168,7 @@ impl AttentionTable {
             .write_record(["ID".to_owned(), "conf_id".to_owned()].into_iter().chain(self.number_columns()))?;
         for row in &self.rows {
             // The shortest decimals that read back to the same float32.
-            let numbers = row.probabilities.iter().chain(&row.attention).map(|number| format!("{number:?}"));
+            let numbers = row.numbers().map(|number| format!("{number:?}"));
             writer.write_record([row.id.clone(), row.conf_id.clone()].into_iter().chain(numbers))?;
         }
         writer.flush()
@@ -169,14 +198,12 @@ impl AttentionTable {
                 column.typed::<ByteArrayType>().write_batch(&keys, None, None)?;
                 column.close()?;
             }
-            let numbers: [fn(&AttentionRow) -> &[f32]; 2] = [|row| &row.probabilities, |row| &row.attention];
-            for numbers in numbers {
-                for task in 0..self.tasks.len() {
-                    let values: Vec<f32> = rows.iter().map(|row| numbers(row)[task]).collect();
-                    let mut column = group.next_column()?.expect("the schema has two columns a task");
-                    column.typed::<FloatType>().write_batch(&values, None, None)?;
-                    column.close()?;
-                }
+            for column in 0..self.number_columns().count() {
+                let value = |row: &AttentionRow| row.numbers().nth(column).expect("rows have all columns");
+                let values: Vec<f32> = rows.iter().map(value).collect();
+                let mut writer = group.next_column()?.expect("the schema has a column for each number");
+                writer.typed::<FloatType>().write_batch(&values, None, None)?;
+                writer.close()?;
             }
             group.close()?;
         }

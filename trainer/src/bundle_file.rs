@@ -7,58 +7,58 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
-use serde_json::Value;
 use shared_model::bags::{Bags, Matrix};
 use shared_model::bundle::{
-    self, BundleContents, DataSource, FormatVersion, Manifest, Molecule, TrainingSummary,
+    self, BundleContents, DataSource, FormatVersion, Manifest, ModelEntry, Molecule, TrainingSummary,
 };
-use shared_model::config::ModelConfig;
 use shared_model::schema::TaskSchema;
+use shared_model::state_dict::StateDict;
 
 use crate::atomic_file;
 use crate::data::{Dataset, Standardiser};
+use crate::parameters::RunParameters;
+use crate::training::TrainedModel;
 
-/// Where a model comes from.
-#[derive(Debug, Clone)]
-pub struct Provenance {
-    /// How it was trained, where that is known.
-    pub training: Option<TrainingSummary>,
-    /// The parameters it was trained with.
-    pub parameters: Value,
-    /// Where its data come from, where that was given.
-    pub data_source: Option<DataSource>,
-}
-
-/// A manifest of a model made now by this program.
+/// A manifest of a bundle made now by this program; its models are those of the [`BundleContents`].
 pub fn manifest(
-    model: &ModelConfig,
     schema: &TaskSchema,
     features_2d: &[String],
     features_3d: &[String],
-    provenance: Provenance,
+    data_source: Option<DataSource>,
 ) -> Manifest {
     Manifest {
         format_version: FormatVersion::CURRENT,
         producer: concat!("optimil ", env!("CARGO_PKG_VERSION")).into(),
         created: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         schema: schema.clone(),
-        model: model.clone(),
+        models: Vec::new(),
         features_2d: features_2d.to_vec(),
         features_3d: features_3d.to_vec(),
-        absorbance_standardisers: Vec::new(),
-        fluorescence_standardisers: Vec::new(),
-        bitmask_groups: Vec::new(),
         thresholds: None,
-        training: provenance.training,
-        parameters: provenance.parameters,
-        data_source: provenance.data_source,
+        data_source,
         members: Default::default(),
     }
 }
 
-/// The scales of a group as the manifest lists them.
-pub fn standardisers(scales: &Standardiser) -> Vec<bundle::Standardiser> {
-    scales.mean.iter().zip(&scales.std).map(|(&mean, &std)| bundle::Standardiser { mean, std }).collect()
+/// A model that was trained here, as it goes into a bundle: what is known of it, and its weights.
+pub fn trained_model(
+    trained: &TrainedModel,
+    parameters: &RunParameters,
+    training: TrainingSummary,
+) -> (ModelEntry, StateDict) {
+    let standardisers = |scales: &Standardiser| {
+        let scales = scales.mean.iter().zip(&scales.std);
+        scales.map(|(&mean, &std)| bundle::Standardiser { mean, std }).collect()
+    };
+    let entry = ModelEntry {
+        absorbance_standardisers: standardisers(&trained.scales.absorbance),
+        fluorescence_standardisers: standardisers(&trained.scales.fluorescence),
+        bitmask_groups: trained.groups.as_ref().map_or_else(Vec::new, |g| g.top_masks().to_vec()),
+        training: Some(training),
+        parameters: parameters.resolved.clone().into(),
+        ..ModelEntry::new(trained.config.clone())
+    };
+    (entry, trained.weights.clone())
 }
 
 /// Some molecules of a data set with their features, to travel with a model.
@@ -127,9 +127,8 @@ pub fn read_conformers(path: &Path, molecules: &[Molecule]) -> anyhow::Result<Ve
         .collect();
     let mut kept = String::new();
     for record in sd_records(&text) {
-        let key = sd_property(record, "ID").zip(sd_property(record, "conf_id"));
-        let key =
-            key.ok_or_else(|| wrong("every record of the SD file must have the properties ID and conf_id"))?;
+        let key = sd_key(record)
+            .ok_or_else(|| wrong("every record of the SD file must have the properties ID and conf_id"))?;
         if wanted.contains(&key) {
             kept.push_str(record);
         }
@@ -141,7 +140,7 @@ pub fn read_conformers(path: &Path, molecules: &[Molecule]) -> anyhow::Result<Ve
 }
 
 /// The records of an SD file, each with the line `$$$$` that ends it.
-fn sd_records(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn sd_records(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let mut end = 0;
@@ -155,6 +154,11 @@ fn sd_records(text: &str) -> impl Iterator<Item = &str> {
         rest = later;
         (!record.trim().is_empty()).then_some(record)
     })
+}
+
+/// The molecule and the conformer that an SD record names.
+pub(crate) fn sd_key(record: &str) -> Option<(&str, &str)> {
+    sd_property(record, "ID").zip(sd_property(record, "conf_id"))
 }
 
 /// A property of an SD record: the line after its header, which is `> <NAME>`, maybe with numbers around the name.

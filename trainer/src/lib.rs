@@ -1,6 +1,6 @@
 //! The `optimil` trainer: tables in, one model bundle out.
 //!
-//! Layers, each of which uses only those after it: [`commands`]; [`cross_validation`]; [`training`], [`import`],
+//! Layers, each of which uses only those after it: [`commands`]; [`cross_validation`]; [`training`], [`import`], [`ensemble`],
 //! [`serve`];
 //! [`data`], [`losses`], [`sampling`], [`weighting`], [`metrics`], [`checkpoint`].
 
@@ -12,6 +12,7 @@ pub mod commands;
 pub mod cross_validation;
 pub mod data;
 pub mod device;
+pub mod ensemble;
 pub mod import;
 pub mod labels;
 pub mod losses;

@@ -14,9 +14,11 @@ fn table() -> AttentionTable {
         conf_id: conf_id.into(),
         probabilities: probabilities.into(),
         attention: attention.into(),
+        additional: Vec::new(),
     };
     AttentionTable {
         tasks: vec!["active".into(), "toxic".into()],
+        additional: Vec::new(),
         rows: vec![
             row("A", "0", [0.1, 1.0], [1.0 / 3.0, 0.25]),
             row("A", "1", [0.1, 1.0], [2.0 / 3.0, 0.75]),
@@ -66,6 +68,7 @@ fn parquet_holds_the_same_columns() {
                 conf_id: row.get_string(1).expect("text").clone(),
                 probabilities: numbers([2, 3]),
                 attention: numbers([4, 5]),
+                additional: Vec::new(),
             }
         })
         .collect();

@@ -9,10 +9,16 @@ use std::process::Output;
 use serde_json::{Value, json};
 use shared_model::bundle::BundleReader;
 use shared_model::config::{Mixer, Predictor};
+use shared_model::state_dict::StateDict;
 
 use self::program::{
     Folder, SMALL, chromophores, features, imported, one_task, optimil, refuses, small_numbers, succeeds,
 };
+
+/// The weights of a bundle of one model.
+fn only_weights(bundle: &BundleReader) -> StateDict {
+    bundle.weights(&bundle.manifest().models[0]).expect("weights")
+}
 
 /// Rows by (ID, conf_id), all other columns as numbers.
 fn attention_rows(path: &str) -> Vec<((String, String), Vec<f64>)> {
@@ -77,15 +83,15 @@ fn a_safetensors_state_dict_imports_like_the_checkpoint_it_came_from() {
     let folder = Folder::new();
     let bytes = fs::read(folder.imported_bundle()).expect("bundle");
     let bundle = BundleReader::open(&bytes).expect("bundle");
-    let weights = folder.write("weights.safetensors", &bundle.weights().expect("weights").to_safetensors());
-    let parameters = serde_json::to_vec(&bundle.manifest().parameters).expect("JSON");
+    let weights = folder.write("weights.safetensors", &only_weights(&bundle).to_safetensors());
+    let parameters = serde_json::to_vec(&bundle.manifest().models[0].parameters).expect("JSON");
     let parameters = folder.write("hyper_parameters.json", &parameters);
     let again = folder.path("again.optimil");
     succeeds(&["import", &weights, "--hyper-parameters", &parameters, "-o", &again], &features());
     let again = fs::read(again).expect("bundle");
     let again = BundleReader::open(&again).expect("bundle");
-    assert_eq!(again.manifest().model, bundle.manifest().model);
-    assert_eq!(again.weights().expect("weights"), bundle.weights().expect("weights"));
+    assert_eq!(again.manifest().models[0].config, bundle.manifest().models[0].config);
+    assert_eq!(only_weights(&again), only_weights(&bundle));
     // No label table: the 2D table names the molecules.
     assert_eq!(again.molecules().expect("molecules").expect("some").len(), 640);
 }
@@ -227,9 +233,9 @@ fn a_run_folder_holds_bundle_metrics_predictions_and_parameters() {
 
     let bytes = fs::read(folder.path("run/model.optimil")).expect("bundle");
     let bundle = BundleReader::open(&bytes).expect("bundle");
-    let training = bundle.manifest().training.clone().expect("trained here");
+    let training = bundle.manifest().models[0].training.clone().expect("trained here");
     assert_eq!((training.train_molecules, training.validation_molecules), (509, 131));
-    assert_eq!(bundle.manifest().absorbance_standardisers.len(), 2);
+    assert_eq!(bundle.manifest().models[0].absorbance_standardisers.len(), 2);
     bundle.features().expect("features").expect("travel with the model");
 
     // What was resolved is fed back.
@@ -253,7 +259,7 @@ fn the_first_architecture_trains_with_options_of_the_pool_and_predicts_the_same_
     let bundle = folder.path("run/model.optimil");
     let bytes = fs::read(&bundle).expect("bundle");
     let reader = BundleReader::open(&bytes).expect("bundle");
-    let model = &reader.manifest().model;
+    let model = &reader.manifest().models[0].config;
     assert_eq!((model.mixer_name, model.predictor_name), (Mixer::Mlp, Predictor::Linear));
     assert_eq!((model.aggregator_kwargs.topk_n, model.n_bitmask_groups), (Some(2), 0));
 
@@ -308,7 +314,7 @@ fn another_number_of_tasks_needs_no_change_to_the_program() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let bytes = fs::read(folder.path("run/model.optimil")).expect("bundle");
     let bundle = BundleReader::open(&bytes).expect("bundle");
-    let model = &bundle.manifest().model;
+    let model = &bundle.manifest().models[0].config;
     assert_eq!((model.n_tasks, model.n_absorbance, model.n_fluorescence), (1, 0, 0));
 }
 

@@ -1,14 +1,13 @@
 //! Which device runs the model: tried out, not guessed.
 
+use burn::DispatchDevice;
 use burn::backend::flex::FlexDevice;
 use burn::backend::wgpu::graphics::WebGpu;
 use burn::backend::wgpu::{WgpuDevice, init_setup_async};
-use burn::{Dispatch, DispatchDevice};
 use js_sys::{Function, Promise, Reflect};
 use shared_model::bags::Bags;
-use shared_model::config::ModelConfig;
-use shared_model::network::Model;
-use shared_model::state_dict::StateDict;
+use shared_model::bundle::BundleReader;
+use shared_model::ensemble;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -24,44 +23,51 @@ enum Adapter {
     Hardware,
 }
 
-/// Loads the model on the device asked for, or on the faster one; reports the choice and its reason.
+/// Loads the models of the bundle on the device asked for, or on the faster one; reports the choice and its reason.
+///
+/// The first model tries the devices out. The others follow one after another: the weights of one at a time are on
+/// the host.
 ///
 /// # Errors
-/// The last report: weights that do not fit the configuration, or a device that fails.
-pub async fn choose(
-    choice: DeviceChoice,
-    config: &ModelConfig,
-    weights: &StateDict,
-    bags: &Bags,
-) -> Result<Scorer, Report> {
+/// The last report: weights that cannot be read or do not fit the configuration, or a device that fails.
+pub async fn choose(choice: DeviceChoice, bundle: &BundleReader<'_>, bags: &Bags) -> Result<Scorer, Report> {
     let adapter = if choice == DeviceChoice::Cpu { Adapter::None } else { adapter().await };
-    let (device, reason) = match (choice, adapter) {
-        (DeviceChoice::Cpu, _) => (Device::Cpu, "your choice"),
-        (_, Adapter::None) => (Device::Cpu, "this browser offers no WebGPU adapter"),
-        (DeviceChoice::WebGpu, _) => (Device::WebGpu, "your choice"),
-        (DeviceChoice::Auto, Adapter::Software) => (Device::Cpu, "this browser runs WebGPU in software"),
-        (DeviceChoice::Auto, Adapter::Hardware) => return faster(config, weights, bags).await,
+    let (mut scorer, reason) = match (choice, adapter) {
+        (DeviceChoice::Auto, Adapter::Hardware) => faster(bundle, bags).await?,
+        (choice, adapter) => {
+            let (device, reason) = match (choice, adapter) {
+                (DeviceChoice::Cpu, _) => (Device::Cpu, "your choice"),
+                (_, Adapter::None) => (Device::Cpu, "this browser offers no WebGPU adapter"),
+                (DeviceChoice::WebGpu, _) => (Device::WebGpu, "your choice"),
+                (DeviceChoice::Auto, _) => (Device::Cpu, "this browser runs WebGPU in software"),
+            };
+            let scorer = first(device, bundle).await?;
+            warm_up(&scorer, bags).await?;
+            (scorer, reason.to_owned())
+        }
     };
-    let scorer = load(device, config, weights).await?;
-    warm_up(&scorer, bags).await?;
-    report(&Report::Running { device, reason: reason.to_owned() });
+    for (position, model) in bundle.manifest().models.iter().enumerate().skip(1) {
+        report(&Report::ReadingWeights { model: position });
+        let model = ensemble::load(bundle, model, &scorer.burn_device).map_err(refused)?;
+        scorer.models.push(model);
+    }
+    report(&Report::Running { device: scorer.device, reason });
     Ok(scorer)
 }
 
-/// Tries both devices and reports the faster one.
-async fn faster(config: &ModelConfig, weights: &StateDict, bags: &Bags) -> Result<Scorer, Report> {
-    let cpu = load(Device::Cpu, config, weights).await?;
+/// Tries both devices: the faster one, with the reason in words.
+async fn faster(bundle: &BundleReader<'_>, bags: &Bags) -> Result<(Scorer, String), Report> {
+    let cpu = first(Device::Cpu, bundle).await?;
     let on_cpu = warm_up(&cpu, bags).await?;
-    let gpu = load(Device::WebGpu, config, weights).await?;
+    let gpu = first(Device::WebGpu, bundle).await?;
     let on_gpu = warm_up(&gpu, bags).await?;
     let (chosen, taken, other) = if on_gpu < on_cpu { (gpu, on_gpu, on_cpu) } else { (cpu, on_cpu, on_gpu) };
     let reason = format!("the faster one, {taken:.0} ms a batch where the other takes {other:.0} ms");
-    report(&Report::Running { device: chosen.device, reason });
-    Ok(chosen)
+    Ok((chosen, reason))
 }
 
-/// The model on a device.
-async fn load(device: Device, config: &ModelConfig, weights: &StateDict) -> Result<Scorer, Report> {
+/// The first model of the bundle on a device.
+async fn first(device: Device, bundle: &BundleReader<'_>) -> Result<Scorer, Report> {
     let burn_device = match device {
         Device::Cpu => DispatchDevice::Flex(FlexDevice),
         Device::WebGpu => {
@@ -70,8 +76,8 @@ async fn load(device: Device, config: &ModelConfig, weights: &StateDict) -> Resu
             DispatchDevice::Wgpu(device)
         }
     };
-    let model = Model::<Dispatch>::from_state(config, weights, &burn_device).map_err(refused)?;
-    Ok(Scorer { device, burn_device, model })
+    let model = ensemble::load(bundle, &bundle.manifest().models[0], &burn_device).map_err(refused)?;
+    Ok(Scorer { device, burn_device, models: vec![model] })
 }
 
 /// Predicts the first batch twice: the first time compiles shaders, the second is measured, in milliseconds.

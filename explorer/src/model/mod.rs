@@ -36,20 +36,19 @@ pub fn run() {
 
 /// Opens the bundle and predicts all of its molecules; an error is the last report.
 async fn answer(request: Request) -> Result<(), Report> {
-    report(&Report::ReadingWeights);
+    report(&Report::ReadingWeights { model: 0 });
     let gone = || Report::Refused("it is gone or has changed: choose it again".into());
     let bytes = read(request.bundle.unchecked_into()).await.ok_or_else(gone)?;
     let reader = BundleReader::open(&bytes).map_err(refused)?;
-    let config = reader.manifest().model.clone();
-    let weights = reader.weights().map_err(refused)?;
-    let features = reader.features().map_err(refused)?;
-    drop(bytes);
-    let Some(bags) = features else {
+    let Some(bags) = reader.features().map_err(refused)? else {
+        for model in &reader.manifest().models {
+            reader.weights(model).map_err(refused)?;
+        }
         report(&Report::NoInputs);
         return Ok(());
     };
-    let scorer = device::choose(request.device, &config, &weights, &bags).await?;
-    drop(weights);
+    let scorer = device::choose(request.device, &reader, &bags).await?;
+    drop(bytes);
     scoring::score_all(&scorer, &bags).await
 }
 

@@ -2,24 +2,25 @@
 
 use burn::{Dispatch, DispatchDevice};
 use shared_model::bags::Bags;
+use shared_model::ensemble::{EnsemblePrediction, combine};
 use shared_model::network::Model;
 use shared_model::predict::{PredictError, predict};
 
 use super::{now, refused, report};
-use crate::protocol::{Device, Prediction, Report};
+use crate::protocol::{Device, Models, Prediction, Report};
 
 /// Molecules of a batch: enough to keep a GPU busy, few enough that the table fills steadily on a CPU; one of
 /// the sizes to which `predict` pads.
 const BATCH: usize = 64;
 
-/// A model on its device.
+/// The models of a bundle on their device.
 pub struct Scorer {
     /// The device, for people.
     pub device: Device,
     /// The device, for Burn.
     pub burn_device: DispatchDevice,
-    /// The network.
-    pub model: Model<Dispatch>,
+    /// The networks: one, or the members of an ensemble.
+    pub models: Vec<Model<Dispatch>>,
 }
 
 /// Predicts and reports every molecule.
@@ -53,17 +54,27 @@ pub fn batches(bags: &Bags) -> impl Iterator<Item = Vec<usize>> {
 /// # Errors
 /// The last report: inputs that do not fit the model, or a device that fails.
 pub async fn score(scorer: &Scorer, bags: &Bags, molecules: &[usize]) -> Result<Vec<Prediction>, Report> {
-    let predictions = predict(&scorer.model, bags, molecules, &scorer.burn_device).await;
-    let predictions = predictions.map_err(|error| match error {
-        PredictError::ReadBack(_) => Report::Crashed(error.to_string()),
-        PredictError::FeatureWidth { .. } | PredictError::NoSuchMolecule { .. } => refused(error),
-    })?;
-    Ok(predictions
-        .into_iter()
-        .map(|prediction| Prediction {
-            logits: prediction.logits,
-            probabilities: prediction.probabilities,
-            attention: prediction.attention,
-        })
-        .collect())
+    let mut predictions = Vec::with_capacity(scorer.models.len());
+    for model in &scorer.models {
+        let predicted = predict(model, bags, molecules, &scorer.burn_device).await;
+        predictions.push(predicted.map_err(|error| match error {
+            PredictError::ReadBack(_) => Report::Crashed(error.to_string()),
+            PredictError::FeatureWidth { .. } | PredictError::NoSuchMolecule { .. } => refused(error),
+        })?);
+    }
+    Ok(combine(predictions).into_iter().map(shown).collect())
+}
+
+/// What the page shows of a prediction: a member's attention stays here, it would be most of the message.
+fn shown(prediction: EnsemblePrediction) -> Prediction {
+    let EnsemblePrediction { probabilities, attention, spread, mut members } = prediction;
+    let models = match spread {
+        None => Models::Single { logits: members.swap_remove(0).logits },
+        Some(spread) => Models::Ensemble {
+            probability_std: spread.probabilities,
+            attention_std: spread.attention,
+            probabilities: members.into_iter().map(|member| member.probabilities).collect(),
+        },
+    };
+    Prediction { probabilities, attention, models }
 }

@@ -26,7 +26,11 @@ pub fn DeviceControl() -> impl IntoView {
     let progress = move || {
         let share = match explorer.status.get() {
             ModelStatus::Loading { received, total } => Some(total.map(|total| received / total)),
-            ModelStatus::ReadingWeights | ModelStatus::WarmingUp(_) => Some(None),
+            ModelStatus::ReadingWeights(model) => {
+                let models = count_models(explorer);
+                Some((models > 1).then(|| model as f64 / models as f64))
+            }
+            ModelStatus::WarmingUp(_) => Some(None),
             ModelStatus::Running { seconds: None, .. } => {
                 let count = explorer.predictions.with(Vec::len).max(1);
                 Some(Some(explorer.predicted.get() as f64 / count as f64))
@@ -65,6 +69,11 @@ fn finished(explorer: Explorer) -> Option<&'static str> {
     matches!(explorer.status.get(), ModelStatus::Running { seconds: Some(_), .. }).then_some("true")
 }
 
+/// Models of the open bundle.
+fn count_models(explorer: Explorer) -> usize {
+    explorer.bundle.with(|bundle| bundle.as_ref().map_or(0, |bundle| bundle.manifest.models.len()))
+}
+
 fn name(device: Device) -> &'static str {
     match device {
         Device::Cpu => "CPU",
@@ -79,12 +88,19 @@ fn describe(explorer: Explorer) -> String {
         ModelStatus::Loading { received, total } => {
             format!("Loading the model: {}", bytes_of(received, total))
         }
-        ModelStatus::ReadingWeights => "Reading the weights".into(),
+        ModelStatus::ReadingWeights(model) => match count_models(explorer) {
+            0 | 1 => "Reading the weights".into(),
+            models => format!("Reading the weights of model {} of {models}", model + 1),
+        },
         ModelStatus::WarmingUp(device) => format!("Warming up on {}", name(device)),
         ModelStatus::Running { device, reason, seconds: None } => format!("{}: {reason}", name(device)),
         ModelStatus::Running { device, reason, seconds: Some(seconds) } => {
             let count = explorer.predicted.get();
-            format!("{}: {reason}. {count} molecules in {seconds:.1} s", name(device))
+            let models = match count_models(explorer) {
+                0 | 1 => String::new(),
+                models => format!(" by {models} models"),
+            };
+            format!("{}: {reason}. {count} molecules{models} in {seconds:.1} s", name(device))
         }
         ModelStatus::NoInputs => {
             "The molecules travel without their features: the model cannot run on them".into()

@@ -86,10 +86,13 @@ fn BundleName() -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     move || {
         let bundle = explorer.bundle.get()?;
-        let count = match bundle.molecules().len() {
+        let mut count = match bundle.molecules().len() {
             1 => "1 molecule".to_owned(),
             count => format!("{count} molecules"),
         };
+        if bundle.manifest.models.len() > 1 {
+            count += &format!(", {} models", bundle.manifest.models.len());
+        }
         Some(view! {
             <p class="bundle"><strong id="bundle-name">{bundle.name.clone()}</strong>" "<span>{count}</span></p>
         })

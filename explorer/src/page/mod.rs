@@ -4,6 +4,7 @@ mod attention;
 mod bundle_file;
 mod colour;
 mod device_control;
+mod estimate;
 mod layout;
 mod model_card;
 mod model_worker;

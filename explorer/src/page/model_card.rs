@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use shared_model::bundle::{Interval, Manifest, TrainingSummary};
+use shared_model::bundle::{Interval, Manifest, ModelEntry, TrainingSummary};
 
+use super::estimate::EXPLANATION;
 use super::state::OpenBundle;
 
 /// The model card: open at once where there are no molecules to look at.
@@ -16,6 +17,12 @@ pub fn ModelCard(bundle: Arc<OpenBundle>) -> impl IntoView {
         manifest.features_2d.len(),
         manifest.features_3d.len()
     );
+    // Each member of an ensemble has a row of its own.
+    let alone = match manifest.models.as_slice() {
+        [model] => Some(model),
+        _ => None,
+    };
+    let ensemble = alone.is_none();
     view! {
         <details class="card" id="model-card" open=bundle.molecules().is_empty()>
             <summary>"About this model"</summary>
@@ -24,13 +31,20 @@ pub fn ModelCard(bundle: Arc<OpenBundle>) -> impl IntoView {
                 <dd>{manifest.producer.clone()}", "{manifest.created.clone()}</dd>
                 <dt>"Features"</dt>
                 <dd>{features}</dd>
-                {manifest.training.as_ref().map(training)}
+                {alone.and_then(|model| model.training.as_ref()).map(training)}
+                {ensemble.then(|| view! {
+                    <dt>"Ensemble"</dt>
+                    <dd>
+                        {format!("{} models: a probability is the {EXPLANATION}", manifest.models.len())}
+                    </dd>
+                })}
                 {manifest.data_source.clone().map(|source| view! {
                     <dt>"Data"</dt>
                     <dd>{source.citation}" ("{source.licence}")"</dd>
                 })}
             </dl>
             {tasks(manifest)}
+            {ensemble.then(|| members(&manifest.models))}
         </details>
     }
 }
@@ -57,13 +71,16 @@ fn training(summary: &TrainingSummary) -> impl IntoView + use<> {
     }
 }
 
-/// The tasks, with their metrics where the bundle has them.
+/// The tasks, with their metrics where the bundle has them for its only model.
 fn tasks(manifest: &Manifest) -> impl IntoView + use<> {
     let with_interval =
         |value: f64, interval: Interval| format!("{value:.3} ({:.3} to {:.3})", interval.low, interval.high);
-    let measured = manifest.training.is_some();
+    let training = match manifest.models.as_slice() {
+        [model] => model.training.as_ref(),
+        _ => None,
+    };
+    let measured = training.is_some();
     let rows = manifest.schema.tasks.iter().map(|task| {
-        let training = manifest.training.as_ref();
         let metrics =
             training.and_then(|summary| summary.tasks.iter().find(|metrics| metrics.task == task.name));
         view! {
@@ -91,6 +108,54 @@ fn tasks(manifest: &Manifest) -> impl IntoView + use<> {
                             <th scope="col" class="number">"Positives"</th>
                             <th scope="col" class="number">"Average precision"</th>
                             <th scope="col" class="number">"ROC AUC"</th>
+                        })}
+                    </tr>
+                </thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// The members of an ensemble, with how each was trained where that is known.
+fn members(models: &[ModelEntry]) -> impl IntoView + use<> {
+    let known = models.iter().any(|model| model.training.is_some());
+    let rows = models.iter().map(|model| {
+        let trained = model.training.as_ref().map(|summary| {
+            let epochs = format!("{} (weights of {})", summary.epochs, summary.best_epoch);
+            let validation = format!("{} ({})", summary.validation_molecules, summary.validation_split);
+            view! {
+                <td class="number">{summary.seed}</td>
+                <td class="number">{summary.train_molecules}</td>
+                <td class="number">{epochs}</td>
+                <td class="number">{validation}</td>
+                <td class="number">{format!("{:.3}", summary.macro_average_precision)}</td>
+                <td class="number">{format!("{:.3}", summary.macro_roc_auc)}</td>
+            }
+        });
+        let unknown =
+            (known && trained.is_none()).then(|| view! { <td colspan="6" class="faint">"not known"</td> });
+        view! {
+            <tr>
+                <th scope="row">{model.name.clone()}</th>
+                {trained}
+                {unknown}
+            </tr>
+        }
+    });
+    view! {
+        <div class="wide">
+            <table id="members">
+                <thead>
+                    <tr>
+                        <th scope="col">"Member"</th>
+                        {known.then(|| view! {
+                            <th scope="col" class="number">"Seed"</th>
+                            <th scope="col" class="number">"Trained on"</th>
+                            <th scope="col" class="number">"Epochs"</th>
+                            <th scope="col" class="number">"Measured on"</th>
+                            <th scope="col" class="number">"Mean average precision"</th>
+                            <th scope="col" class="number">"Mean ROC AUC"</th>
                         })}
                     </tr>
                 </thead>

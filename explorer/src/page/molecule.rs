@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use shared_model::bundle::Molecule;
+use shared_model::bundle::{ModelEntry, Molecule};
 
 use super::attention::attention_map;
+use super::estimate::{EXPLANATION, in_words, probability_bar};
 use super::molecule_table::{breakable, label_mark};
 use super::state::{Explorer, OpenBundle};
-use crate::protocol::Prediction;
+use crate::protocol::{Estimate, Models, Prediction};
 
 /// Everything about the selected molecule.
 #[component]
@@ -60,9 +61,10 @@ fn facts(molecule: &Molecule) -> impl IntoView + use<> {
 }
 
 fn task_table(bundle: &OpenBundle, molecule: &Molecule, prediction: &Prediction) -> impl IntoView + use<> {
+    let models: &[ModelEntry] = &bundle.manifest.models;
     let rows = bundle.manifest.schema.tasks.iter().enumerate().map(|(task, about)| {
-        let probability = prediction.probabilities.get(task).copied().unwrap_or(f32::NAN);
-        let logit = prediction.logits.get(task).copied().unwrap_or(f32::NAN);
+        let nothing = Estimate { mean: f32::NAN, std: None };
+        let probability = prediction.probability(task).unwrap_or(nothing);
         let label = molecule.labels.as_ref().and_then(|labels| labels.get(task).copied());
         view! {
             <tr>
@@ -70,28 +72,62 @@ fn task_table(bundle: &OpenBundle, molecule: &Molecule, prediction: &Prediction)
                     {breakable(&about.name)}
                     {about.description.clone().map(|text| view! { <span class="faint">{text}</span> })}
                 </th>
-                <td class="task" data-value=probability.to_string()>
-                    <span class="number">{format!("{probability:.4}")}</span>
-                    <span class="bar" aria-hidden="true">
-                        <span style:width=format!("{:.1}%", 100.0 * probability)></span>
-                    </span>
+                <td
+                    class="task"
+                    data-value=probability.mean.to_string()
+                    data-std=probability.std.map(|std| std.to_string())
+                    title=probability.std.map(|_| EXPLANATION)
+                >
+                    <span class="number">{in_words(probability, if probability.std.is_some() { 3 } else { 4 })}</span>
+                    {probability_bar(move || Some(probability))}
                 </td>
-                <td class="number" data-value=logit.to_string()>{format!("{logit:.3}")}</td>
+                {behind(models, prediction, task)}
                 <td class="known">{label.map(label_mark)}</td>
             </tr>
         }
     });
+    let behind = match &prediction.models {
+        Models::Single { .. } => view! { <th scope="col" class="number">"Logit"</th> }.into_any(),
+        Models::Ensemble { .. } => view! { <th scope="col">"Members"</th> }.into_any(),
+    };
     view! {
         <table class="tasks" id="tasks">
             <thead>
                 <tr>
                     <th scope="col">"Task"</th>
                     <th scope="col" class="number">"Probability"</th>
-                    <th scope="col" class="number">"Logit"</th>
+                    {behind}
                     <th scope="col" class="known">"Known"</th>
                 </tr>
             </thead>
             <tbody>{rows.collect_view()}</tbody>
         </table>
+    }
+}
+
+/// What a probability comes from: the logit of a single model, or what each member of an ensemble says.
+fn behind(models: &[ModelEntry], prediction: &Prediction, task: usize) -> impl IntoView + use<> {
+    match &prediction.models {
+        Models::Single { logits } => {
+            let logit = logits.get(task).copied().unwrap_or(f32::NAN);
+            view! { <td class="number" data-value=logit.to_string()>{format!("{logit:.3}")}</td> }.into_any()
+        }
+        Models::Ensemble { probabilities, .. } => {
+            let said: Vec<f32> =
+                probabilities.iter().filter_map(|member| member.get(task).copied()).collect();
+            let words: Vec<String> =
+                models.iter().zip(&said).map(|(model, said)| format!("{} {said:.3}", model.name)).collect();
+            let words = words.join(", ");
+            let dots = said.iter().map(|said| {
+                view! { <span class="dot" style:left=format!("{:.1}%", 100.0 * said)></span> }
+            });
+            let title = words.clone();
+            view! {
+                <td class="members" title=title>
+                    <span class="strip" role="img" aria-label=words>{dots.collect_view()}</span>
+                </td>
+            }
+            .into_any()
+        }
     }
 }

@@ -10,6 +10,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::ResizeObserver;
 
+use super::estimate::{in_words, probability_bar};
 use super::state::{Explorer, OpenBundle};
 
 /// Height of a row in CSS pixels; the style sheet says the same (`--row-height`).
@@ -157,18 +158,15 @@ fn MoleculeRow(bundle: Arc<OpenBundle>, row: usize, molecule: usize) -> impl Int
 fn ProbabilityCell(molecule: usize, task: usize, label: Option<u8>) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let probability = move || {
-        explorer.predictions.with(|predictions| {
-            let prediction = predictions.get(molecule)?.as_ref()?;
-            prediction.probabilities.get(task).copied()
-        })
+        explorer.predictions.with(|predictions| predictions.get(molecule)?.as_ref()?.probability(task))
     };
+    // The row has no room for both numbers: the spread is a whisker, and a tooltip.
+    let title = move || probability().filter(|p| p.std.is_some()).map(|p| in_words(p, 3));
     view! {
-        <td class="task" data-value=move || probability().map(|p| p.to_string())>
-            <span class="number">{move || probability().map_or("…".to_owned(), |p| format!("{p:.3}"))}</span>
+        <td class="task" data-value=move || probability().map(|p| p.mean.to_string()) title=title>
+            <span class="number">{move || probability().map_or("…".to_owned(), |p| format!("{:.3}", p.mean))}</span>
             {label.map(label_mark)}
-            <span class="bar" aria-hidden="true">
-                <span style:width=move || format!("{:.1}%", 100.0 * probability().unwrap_or(0.0))></span>
-            </span>
+            {probability_bar(probability)}
         </td>
     }
 }

@@ -60,8 +60,8 @@ pub enum ModelStatus {
         /// Bytes in all, where known.
         total: Option<f64>,
     },
-    /// The weights are being read.
-    ReadingWeights,
+    /// The weights of a model of the bundle, counted from 0, are being read.
+    ReadingWeights(usize),
     /// A device is being tried.
     WarmingUp(Device),
     /// The model runs; how many molecules are left shows in the predictions.
@@ -179,7 +179,7 @@ impl Explorer {
             Report::Loading { received, total } => self.status.set(ModelStatus::Loading { received, total }),
             // The worker's handle answers this one.
             Report::Started => {}
-            Report::ReadingWeights => self.status.set(ModelStatus::ReadingWeights),
+            Report::ReadingWeights { model } => self.status.set(ModelStatus::ReadingWeights(model)),
             Report::WarmingUp(device) => self.status.set(ModelStatus::WarmingUp(device)),
             Report::Running { device, reason } => {
                 self.earlier.set_value(None);

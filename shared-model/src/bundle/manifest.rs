@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::weights_member;
 use crate::config::ModelConfig;
 use crate::schema::TaskSchema;
 
-/// Version of the bundle format. A reader accepts every minor version of its own major version.
+/// Version of the bundle format. A reader accepts every version up to its own major version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormatVersion {
     /// Raised when older readers must not read the bundle.
@@ -17,11 +18,19 @@ pub struct FormatVersion {
 }
 
 impl FormatVersion {
-    /// What this version writes.
-    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+    /// The newest version that this program reads and writes.
+    pub const CURRENT: Self = Self { major: 2, minor: 0 };
+
+    /// The version that a bundle of so many models needs: readers of 1.x know of one model only, and would show
+    /// its predictions as those of the ensemble.
+    pub(super) fn needed_for(models: usize) -> Self {
+        if models == 1 { Self { major: 1, minor: 1 } } else { Self::CURRENT }
+    }
 }
 
 /// What a bundle holds and where it comes from.
+///
+/// In the file the fields of a single model stand beside the others; several models are a list, `ensemble`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of the bundle format.
@@ -30,14 +39,38 @@ pub struct Manifest {
     pub producer: String,
     /// When it was written: UTC, RFC 3339.
     pub created: String,
-    /// Tasks and auxiliary outputs, in the order of the network's outputs.
+    /// Tasks and auxiliary outputs, in the order of the outputs of every model.
     pub schema: TaskSchema,
-    /// Configuration of the network.
-    pub model: ModelConfig,
+    /// The models: one, or the members of an ensemble. A manifest that was read has at least one.
+    #[serde(flatten, with = "models_in_file")]
+    pub models: Vec<ModelEntry>,
     /// Names of the 2D features, in order.
     pub features_2d: Vec<String>,
     /// Names of the 3D features, in order.
     pub features_3d: Vec<String>,
+    /// Probability from which a task counts as positive, one a task, where thresholds were chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Vec<f64>>,
+    /// Licence and citation of the training data, where they were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_source: Option<DataSource>,
+    /// Every other member of the bundle, by name.
+    pub members: BTreeMap<String, Member>,
+}
+
+/// One model of a bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelEntry {
+    /// What tells it from the other members of its ensemble: `fold 0`, `seed 3`, `trial 17`; may be empty for a
+    /// model on its own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Name of the member that holds its weights; filled in when the bundle is written.
+    #[serde(default = "only_weights")]
+    pub weights: String,
+    /// Configuration of the network.
+    #[serde(rename = "model")]
+    pub config: ModelConfig,
     /// Standardisers of the absorbance targets, one an output; empty where unknown.
     #[serde(default)]
     pub absorbance_standardisers: Vec<Standardiser>,
@@ -47,20 +80,64 @@ pub struct Manifest {
     /// Label bitmasks (bit t = task t) of the bitmask groups; the last group, `other`, has no entry.
     #[serde(default)]
     pub bitmask_groups: Vec<u32>,
-    /// Probability from which a task counts as positive, one a task, where thresholds were chosen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub thresholds: Option<Vec<f64>>,
     /// How the model was trained, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingSummary>,
     /// The parameters of the run as they were given, or the hyper-parameters of an imported checkpoint.
     #[serde(default)]
     pub parameters: serde_json::Value,
-    /// Licence and citation of the training data, where they were given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_source: Option<DataSource>,
-    /// Every other member of the bundle, by name.
-    pub members: BTreeMap<String, Member>,
+}
+
+impl ModelEntry {
+    /// A model of which nothing but its configuration is known.
+    pub fn new(config: ModelConfig) -> Self {
+        Self {
+            name: String::new(),
+            weights: only_weights(),
+            config,
+            absorbance_standardisers: Vec::new(),
+            fluorescence_standardisers: Vec::new(),
+            bitmask_groups: Vec::new(),
+            training: None,
+            parameters: serde_json::Value::Null,
+        }
+    }
+}
+
+fn only_weights() -> String {
+    weights_member(0)
+}
+
+/// Models as the file has them: the fields of one, or the list `ensemble`.
+mod models_in_file {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::{Map, Value};
+
+    use super::ModelEntry;
+
+    const ENSEMBLE: &str = "ensemble";
+
+    #[derive(Serialize)]
+    struct Ensemble<'a> {
+        ensemble: &'a [ModelEntry],
+    }
+
+    pub fn serialize<S: Serializer>(models: &[ModelEntry], serializer: S) -> Result<S::Ok, S::Error> {
+        match models {
+            [model] => model.serialize(serializer),
+            ensemble => Ensemble { ensemble }.serialize(serializer),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ModelEntry>, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        match fields.remove(ENSEMBLE) {
+            Some(ensemble) => serde_json::from_value(ensemble),
+            None => serde_json::from_value(Value::Object(fields)).map(|model| vec![model]),
+        }
+        .map_err(D::Error::custom)
+    }
 }
 
 /// Size and hash of a member.

@@ -8,14 +8,16 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::write::sha256;
-use super::{CONFORMERS, FEATURES, FormatVersion, MANIFEST, MOLECULES, Manifest, Molecule, WEIGHTS};
+use super::{CONFORMERS, FEATURES, FormatVersion, MANIFEST, MOLECULES, Manifest, ModelEntry, Molecule};
 use crate::bags::{Bags, BagsError, Matrix};
 use crate::config::ConfigError;
 use crate::schema::SchemaError;
 use crate::state_dict::{StateDict, StateDictError};
 
+/// Most models of an ensemble.
+pub const MAX_MODELS: usize = 256;
 /// Most members of a bundle.
-const MAX_MEMBERS: usize = 64;
+const MAX_MEMBERS: usize = 64 + MAX_MODELS;
 /// Most bytes of the manifest.
 const MAX_MANIFEST: u64 = 16 << 20;
 /// Most bytes of the list of molecules.
@@ -58,9 +60,11 @@ pub enum BundleError {
     },
     /// A manifest that contradicts itself.
     #[error(
-        "the bundle's {MANIFEST} contradicts itself: {what} is {found}, the model configuration says {expected}"
+        "the bundle's {MANIFEST} contradicts itself: {}{what} is {found}, the model configuration says {expected}", of(.model)
     )]
     Contradiction {
+        /// Name of the model; empty for a model on its own.
+        model: String,
         /// Which number.
         what: &'static str,
         /// What the manifest lists.
@@ -68,20 +72,35 @@ pub enum BundleError {
         /// What its model configuration says.
         expected: usize,
     },
+    /// No model, or more than a bundle can have.
+    #[error(
+        "the bundle's {MANIFEST} lists {0} models; an ensemble has 1 to {MAX_MODELS}: export the models again"
+    )]
+    ModelCount(usize),
+    /// Members of an ensemble that cannot be told apart.
+    #[error(
+        "the bundle's {MANIFEST} has a model without a name of its own (\"{0}\"): the members of an ensemble need different names"
+    )]
+    ModelName(String),
     /// An impossible model configuration.
-    #[error("the bundle cannot be used: {0}")]
-    Config(#[from] ConfigError),
+    #[error("the bundle cannot be used: {}{error}", of(.model))]
+    Config {
+        /// Name of the model; empty for a model on its own.
+        model: String,
+        /// What is wrong with it.
+        error: ConfigError,
+    },
     /// An impossible task schema.
     #[error("the bundle cannot be used: {0}")]
     Schema(#[from] SchemaError),
     /// A member that the bundle should have.
     #[error("the bundle has no {0}: export the model again")]
-    MissingMember(&'static str),
+    MissingMember(String),
     /// A member too large to be read.
     #[error("{name} in the bundle is {size} bytes, more than the {limit} that are allowed")]
     TooLarge {
         /// Name of the member.
-        name: &'static str,
+        name: String,
         /// Its size.
         size: u64,
         /// The limit.
@@ -91,12 +110,12 @@ pub enum BundleError {
     #[error(
         "{0} in the bundle was changed after it was written (its SHA-256 is not the manifest's): get the original file"
     )]
-    WrongHash(&'static str),
+    WrongHash(String),
     /// Tensors that cannot be read.
     #[error("{name} in the bundle is {error}")]
     Tensors {
         /// Name of the member.
-        name: &'static str,
+        name: String,
         /// What is wrong with it.
         error: StateDictError,
     },
@@ -135,14 +154,16 @@ impl<'a> BundleReader<'a> {
         &self.manifest
     }
 
-    /// The weights.
+    /// The weights of a model of the manifest.
     ///
     /// # Errors
     /// If they are missing, changed, too large or no safetensors. That they fit the model configuration is
     /// checked where the network is built.
-    pub fn weights(&self) -> Result<StateDict, BundleError> {
-        let bytes = self.read(WEIGHTS, MAX_TENSORS)?.ok_or(BundleError::MissingMember(WEIGHTS))?;
-        StateDict::from_safetensors(&bytes).map_err(|error| BundleError::Tensors { name: WEIGHTS, error })
+    pub fn weights(&self, model: &ModelEntry) -> Result<StateDict, BundleError> {
+        let name = &model.weights;
+        let bytes = self.read(name, MAX_TENSORS)?.ok_or_else(|| BundleError::MissingMember(name.clone()))?;
+        StateDict::from_safetensors(&bytes)
+            .map_err(|error| BundleError::Tensors { name: name.clone(), error })
     }
 
     /// The molecules that travel with the model, if any do.
@@ -169,16 +190,17 @@ impl<'a> BundleReader<'a> {
     pub fn features(&self) -> Result<Option<Bags>, BundleError> {
         let Some(bytes) = self.read(FEATURES, MAX_TENSORS)? else { return Ok(None) };
         let bags = parse_features(&bytes).map_err(BundleError::Features)?;
-        let model = &self.manifest.model;
-        for (name, expected, found) in
-            [("x2d", model.mol_dim, bags.x2d().columns()), ("x3d", model.inst_dim, bags.x3d().columns())]
-        {
+        let widths = [
+            ("x2d", self.manifest.features_2d.len(), bags.x2d().columns()),
+            ("x3d", self.manifest.features_3d.len(), bags.x3d().columns()),
+        ];
+        for (name, expected, found) in widths {
             if expected != found {
                 let message = format!("{name} is {found} wide, the model needs {expected}");
                 return Err(BundleError::Features(message));
             }
         }
-        let molecules = self.molecules()?.ok_or(BundleError::MissingMember(MOLECULES))?;
+        let molecules = self.molecules()?.ok_or_else(|| BundleError::MissingMember(MOLECULES.into()))?;
         let fits = molecules.len() == bags.len()
             && (0..bags.len()).all(|m| molecules[m].conformers.len() == bags.instances(m).len());
         if !fits {
@@ -197,13 +219,13 @@ impl<'a> BundleReader<'a> {
     }
 
     /// A member that the manifest lists, checked against it; `None` where it is neither listed nor there.
-    fn read(&self, name: &'static str, limit: u64) -> Result<Option<Vec<u8>>, BundleError> {
+    fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, BundleError> {
         let mut archive = self.archive.lock().expect("no reader panics while it holds the archive");
         match (self.manifest.members.get(name), member(&mut archive, name, limit)?) {
             (None, None) => Ok(None),
-            (Some(_), None) => Err(BundleError::MissingMember(name)),
+            (Some(_), None) => Err(BundleError::MissingMember(name.into())),
             (Some(listed), Some(bytes)) if listed.sha256 == sha256(&bytes) => Ok(Some(bytes)),
-            (_, Some(_)) => Err(BundleError::WrongHash(name)),
+            (_, Some(_)) => Err(BundleError::WrongHash(name.into())),
         }
     }
 }
@@ -215,7 +237,7 @@ fn damaged(error: ZipError) -> BundleError {
 /// The bytes of a member, or `None` if there is none of that name.
 fn member(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
-    name: &'static str,
+    name: &str,
     limit: u64,
 ) -> Result<Option<Vec<u8>>, BundleError> {
     let file = match archive.by_name(name) {
@@ -225,7 +247,7 @@ fn member(
     };
     let size = file.size();
     if size > limit {
-        return Err(BundleError::TooLarge { name, size, limit });
+        return Err(BundleError::TooLarge { name: name.into(), size, limit });
     }
     // The declared size may be a lie: memory grows with what is really there, and never past the limit.
     let mut bytes = Vec::new();
@@ -252,21 +274,42 @@ fn parse_manifest(bytes: &[u8]) -> Result<Manifest, BundleError> {
         });
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(unreadable)?;
-    manifest.model.validate()?;
     manifest.schema.validate()?;
-    let (model, schema) = (&manifest.model, &manifest.schema);
-    for (what, found, expected) in [
-        ("number of 2D feature names", manifest.features_2d.len(), model.mol_dim),
-        ("number of 3D feature names", manifest.features_3d.len(), model.inst_dim),
-        ("number of tasks", schema.tasks.len(), model.n_tasks),
-        ("number of absorbance outputs", schema.absorbance.len(), model.n_absorbance),
-        ("number of fluorescence outputs", schema.fluorescence.len(), model.n_fluorescence),
-    ] {
-        if found != expected {
-            return Err(BundleError::Contradiction { what, found, expected });
+    if manifest.models.is_empty() || manifest.models.len() > MAX_MODELS {
+        return Err(BundleError::ModelCount(manifest.models.len()));
+    }
+    for (position, model) in manifest.models.iter().enumerate() {
+        let is_alone = manifest.models.len() == 1;
+        let is_new = manifest.models[..position].iter().all(|earlier| earlier.name != model.name);
+        if !is_alone && (model.name.trim().is_empty() || !is_new) {
+            return Err(BundleError::ModelName(model.name.clone()));
         }
+        check_model(&manifest, model)?;
     }
     Ok(manifest)
+}
+
+/// Checks that a model answers the tasks of the manifest from its features.
+fn check_model(manifest: &Manifest, model: &ModelEntry) -> Result<(), BundleError> {
+    let (config, schema) = (&model.config, &manifest.schema);
+    config.validate().map_err(|error| BundleError::Config { model: model.name.clone(), error })?;
+    for (what, found, expected) in [
+        ("number of 2D feature names", manifest.features_2d.len(), config.mol_dim),
+        ("number of 3D feature names", manifest.features_3d.len(), config.inst_dim),
+        ("number of tasks", schema.tasks.len(), config.n_tasks),
+        ("number of absorbance outputs", schema.absorbance.len(), config.n_absorbance),
+        ("number of fluorescence outputs", schema.fluorescence.len(), config.n_fluorescence),
+    ] {
+        if found != expected {
+            return Err(BundleError::Contradiction { what, found, expected, model: model.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// "fold 1: ", or nothing for a model without a name.
+fn of(model: &str) -> String {
+    if model.is_empty() { String::new() } else { format!("{model}: ") }
 }
 
 fn parse_features(bytes: &[u8]) -> Result<Bags, String> {

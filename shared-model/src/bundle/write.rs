@@ -8,17 +8,20 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::{CONFORMERS, FEATURES, MANIFEST, MOLECULES, Manifest, Member, Molecule, WEIGHTS};
+use super::{
+    CONFORMERS, FEATURES, FormatVersion, MANIFEST, MOLECULES, Manifest, Member, ModelEntry, Molecule,
+    weights_member,
+};
 use crate::bags::Bags;
 use crate::state_dict::StateDict;
 
 /// What goes into a bundle.
 #[derive(Debug, Clone)]
 pub struct BundleContents {
-    /// The manifest; its list of members is filled in by [`write()`].
+    /// The manifest; its version, its models and its list of members are filled in by [`write()`].
     pub manifest: Manifest,
-    /// The weights.
-    pub weights: StateDict,
+    /// The models with their weights: one, or the members of an ensemble, whose names differ.
+    pub models: Vec<(ModelEntry, StateDict)>,
     /// Molecules that travel with the model and their features, in the same order.
     pub molecules: Option<(Vec<Molecule>, Bags)>,
     /// Coordinates of their conformers, an SD file.
@@ -26,25 +29,34 @@ pub struct BundleContents {
 }
 
 /// The bytes of a bundle: the same contents give the same bytes.
+///
+/// # Panics
+/// If there is no model.
 pub fn write(contents: &BundleContents) -> Vec<u8> {
-    let mut members = vec![(WEIGHTS, contents.weights.to_safetensors(), CompressionMethod::Stored)];
+    assert!(!contents.models.is_empty(), "a bundle holds a model");
+    let mut members = Vec::new();
+    let mut models = Vec::new();
+    for (position, (model, weights)) in contents.models.iter().enumerate() {
+        let name = weights_member(position);
+        members.push((name.clone(), weights.to_safetensors(), CompressionMethod::Stored));
+        models.push(ModelEntry { weights: name, ..model.clone() });
+    }
     if let Some((molecules, bags)) = &contents.molecules {
         let json = serde_json::to_vec(molecules).expect("molecules are plain data");
-        members.push((MOLECULES, json, CompressionMethod::Deflated));
-        members.push((FEATURES, features(bags), CompressionMethod::Deflated));
+        members.push((MOLECULES.into(), json, CompressionMethod::Deflated));
+        members.push((FEATURES.into(), features(bags), CompressionMethod::Deflated));
     }
     if let Some(conformers) = &contents.conformers {
-        members.push((CONFORMERS, conformers.clone(), CompressionMethod::Deflated));
+        members.push((CONFORMERS.into(), conformers.clone(), CompressionMethod::Deflated));
     }
     let listed: BTreeMap<String, Member> = members
         .iter()
-        .map(|(name, bytes, _)| {
-            ((*name).to_owned(), Member { size: bytes.len() as u64, sha256: sha256(bytes) })
-        })
+        .map(|(name, bytes, _)| (name.clone(), Member { size: bytes.len() as u64, sha256: sha256(bytes) }))
         .collect();
-    let manifest = Manifest { members: listed, ..contents.manifest.clone() };
+    let format_version = FormatVersion::needed_for(models.len());
+    let manifest = Manifest { format_version, models, members: listed, ..contents.manifest.clone() };
     let manifest = serde_json::to_vec_pretty(&manifest).expect("the manifest is plain data");
-    members.insert(0, (MANIFEST, manifest, CompressionMethod::Deflated));
+    members.insert(0, (MANIFEST.into(), manifest, CompressionMethod::Deflated));
 
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes, compression) in members {

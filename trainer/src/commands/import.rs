@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use shared_model::bundle::BundleContents;
+use shared_model::bundle::{BundleContents, ModelEntry};
 
 use super::tables::{FeatureArgs, note, schema};
-use crate::bundle_file::{self, Provenance};
+use crate::bundle_file;
 use crate::checkpoint::LightningCheckpoint;
 use crate::data::{self, Labels, Splits};
 use crate::device::{Device, DeviceModel};
@@ -58,14 +58,14 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let (molecules, bags) = bundle_file::molecules(&dataset, &rows);
     let conformers =
         args.conformers.as_deref().map(|path| bundle_file::read_conformers(path, &molecules)).transpose()?;
-    let provenance =
-        Provenance { training: None, parameters: imported.hyper_parameters.into(), data_source: None };
-    let mut manifest =
-        bundle_file::manifest(&imported.config, &schema, dataset.names_2d(), dataset.names_3d(), provenance);
-    manifest.bitmask_groups = imported.bitmask_groups;
+    let model = ModelEntry {
+        bitmask_groups: imported.bitmask_groups,
+        parameters: imported.hyper_parameters.into(),
+        ..ModelEntry::new(imported.config)
+    };
     let contents = BundleContents {
-        manifest,
-        weights: imported.weights,
+        manifest: bundle_file::manifest(&schema, dataset.names_2d(), dataset.names_3d(), None),
+        models: vec![(model, imported.weights)],
         molecules: Some((molecules, bags)),
         conformers,
     };

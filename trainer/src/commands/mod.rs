@@ -3,6 +3,7 @@
 mod command_line;
 mod config_file;
 mod devices;
+mod ensemble;
 mod import;
 mod predict;
 mod run_args;
@@ -34,6 +35,8 @@ enum Command {
     Predict(predict::PredictArgs),
     /// Make a bundle from a checkpoint of the earlier PyTorch system
     Import(import::ImportArgs),
+    /// Join bundles into an ensemble: one bundle that predicts the mean of its members, and how far they agree
+    Ensemble(ensemble::EnsembleArgs),
     /// Show a bundle in the explorer, in a browser on this machine
     Serve(serve::ServeArgs),
     /// List the devices to compute on, and why others cannot be used
@@ -67,6 +70,7 @@ impl Cli {
             Command::Train(args) => train::run(&args, &self.options),
             Command::Predict(args) => predict::run(&args),
             Command::Import(args) => import::run(&args),
+            Command::Ensemble(args) => ensemble::run(&args),
             Command::Serve(args) => serve::run(&args),
             Command::Devices(args) => devices::run(&args),
         }

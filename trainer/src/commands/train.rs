@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,7 +16,7 @@ use super::config_file::ResolvedOptions;
 use super::predict::attention_table;
 use super::run_args::RunArgs;
 use crate::atomic_file;
-use crate::bundle_file::{self, Provenance};
+use crate::bundle_file;
 use crate::data::{Dataset, Splits, TRAIN_SPLIT};
 use crate::device::{Device, DeviceModel};
 use crate::parameters::RunParameters;
@@ -169,29 +170,15 @@ fn export(
 ) -> anyhow::Result<()> {
     let out = |name: &str| args.out.join(name);
     let model = DeviceModel::load(&trained.config, &trained.weights, device)?;
-    let table = attention_table(&model, dataset.schema(), &molecules, &bags)?;
+    let table = attention_table(slice::from_ref(&model), &[], dataset.schema(), &molecules, &bags)?;
     let data_source = args.licence.clone().zip(args.citation.clone());
-    let provenance = Provenance {
-        training: Some(summary),
-        parameters: parameters.resolved.clone().into(),
-        data_source: data_source.map(|(licence, citation)| DataSource { licence, citation }),
-    };
-    let mut manifest = bundle_file::manifest(
-        &trained.config,
-        dataset.schema(),
-        dataset.names_2d(),
-        dataset.names_3d(),
-        provenance,
-    );
-    manifest.absorbance_standardisers = bundle_file::standardisers(&trained.scales.absorbance);
-    manifest.fluorescence_standardisers = bundle_file::standardisers(&trained.scales.fluorescence);
-    manifest.bitmask_groups = trained.groups.as_ref().map_or_else(Vec::new, |g| g.top_masks().to_vec());
-    let run_meta = json!({
-        "producer": manifest.producer, "created": manifest.created, "training": manifest.training,
-    });
+    let data_source = data_source.map(|(licence, citation)| DataSource { licence, citation });
+    let manifest =
+        bundle_file::manifest(dataset.schema(), dataset.names_2d(), dataset.names_3d(), data_source);
+    let run_meta = json!({ "producer": manifest.producer, "created": manifest.created, "training": summary });
     let contents = BundleContents {
         manifest,
-        weights: trained.weights.clone(),
+        models: vec![bundle_file::trained_model(trained, parameters, summary)],
         molecules: Some((molecules, bags)),
         conformers,
     };

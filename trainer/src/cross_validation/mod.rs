@@ -22,7 +22,7 @@ pub use self::plan::{FoldPlan, FoldSource, Round};
 pub use self::store::{FoldRecord, FoldStore};
 pub use self::stratification::stratified_folds;
 pub use self::summary::{AblationSummary, CvSummary, MeanStd, TaskCvSummary, write_ablations, write_folds};
-use crate::bundle_file::{self, Provenance};
+use crate::bundle_file;
 use crate::data::{DataError, Dataset};
 use crate::parameters::RunParameters;
 use crate::prediction_table::{FoldKey, Parts, PredictionTable, PredictionTableError};
@@ -244,20 +244,10 @@ fn bundle(subject: Subject, round: &Round, record: &FoldRecord, trained: &Traine
         macro_roc_auc: trained.evaluation.metrics.macro_roc_auc(),
         tasks: trained.evaluation.summarise(dataset, &round.fold.validation, record.seed),
     };
-    let provenance = Provenance {
-        training: Some(summary),
-        parameters: subject.parameters.resolved.clone().into(),
-        data_source: None,
-    };
-    let mut manifest = bundle_file::manifest(
-        &trained.config,
-        dataset.schema(),
-        dataset.names_2d(),
-        dataset.names_3d(),
-        provenance,
-    );
-    manifest.absorbance_standardisers = bundle_file::standardisers(&trained.scales.absorbance);
-    manifest.fluorescence_standardisers = bundle_file::standardisers(&trained.scales.fluorescence);
-    manifest.bitmask_groups = trained.groups.as_ref().map_or_else(Vec::new, |g| g.top_masks().to_vec());
-    BundleContents { manifest, weights: trained.weights.clone(), molecules: None, conformers: None }
+    BundleContents {
+        manifest: bundle_file::manifest(dataset.schema(), dataset.names_2d(), dataset.names_3d(), None),
+        models: vec![bundle_file::trained_model(trained, subject.parameters, summary)],
+        molecules: None,
+        conformers: None,
+    }
 }

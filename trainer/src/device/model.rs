@@ -3,7 +3,9 @@
 use burn::backend::Flex;
 use burn::{Dispatch, DispatchDevice};
 use shared_model::bags::Bags;
+use shared_model::bundle::{BundleReader, ModelEntry};
 use shared_model::config::ModelConfig;
+use shared_model::ensemble::{self, LoadError};
 use shared_model::network::{Model, NetworkError};
 use shared_model::predict::{PredictError, Prediction, predict};
 use shared_model::state_dict::StateDict;
@@ -39,6 +41,17 @@ impl DeviceModel {
         Ok(match device {
             Device::Cpu => Self::Cpu(Box::new(Model::from_state(config, weights, &Default::default())?)),
             Device::Gpu(gpu) => Self::Gpu(Box::new(Model::from_state(config, weights, gpu)?), gpu.clone()),
+        })
+    }
+
+    /// Puts a model of a bundle on a device.
+    ///
+    /// # Errors
+    /// [`LoadError`] if its weights cannot be read or do not fit; it names the model.
+    pub fn read(bundle: &BundleReader, model: &ModelEntry, device: &Device) -> Result<Self, LoadError> {
+        Ok(match device {
+            Device::Cpu => Self::Cpu(Box::new(ensemble::load(bundle, model, &Default::default())?)),
+            Device::Gpu(gpu) => Self::Gpu(Box::new(ensemble::load(bundle, model, gpu)?), gpu.clone()),
         })
     }
 
