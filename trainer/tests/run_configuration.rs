@@ -168,7 +168,7 @@ fn without_a_2d_table_the_model_sees_conformers_only() {
     succeeds(&[["train", "-o", &out].as_slice(), &FAST].concat(), &without_2d(&tables));
     let bytes = bundle(&folder, "run");
     let reader = BundleReader::open(&bytes).expect("bundle");
-    assert_eq!((reader.manifest().model.mol_dim, reader.manifest().features_2d.len()), (0, 0));
+    assert_eq!((reader.manifest().models[0].config.mol_dim, reader.manifest().features_2d.len()), (0, 0));
 
     let (labels, feat3d) = (folder.path("labels.csv"), folder.path("feat3d.csv"));
     let (model, predicted) = (folder.path("run/model.optimil"), folder.path("predicted.csv"));
@@ -194,7 +194,8 @@ fn scaled_features_make_the_unit_of_a_feature_irrelevant() {
     let folder = Folder::new();
     let plain = train(&folder, small_numbers, "plain");
     let bytes = bundle(&folder, "plain");
-    let weights = BundleReader::open(&bytes).expect("bundle").weights().expect("weights");
+    let reader = BundleReader::open(&bytes).expect("bundle");
+    let weights = reader.weights(&reader.manifest().models[0]).expect("weights");
     for input in ["2d", "3d"] {
         for statistic in ["mean", "std"] {
             let name = format!("feature_scale_{input}.{statistic}");
