@@ -226,10 +226,12 @@ impl<B: Backend> Model<B> {
         let z = z.reshape([bags, tasks, d]);
 
         // A head each: its task's embedding, or the mean of all.
-        let z_mean = z.clone().mean_dim(1).swap_dims(0, 1);
         let [absorbance, fluorescence] = [self.config.n_absorbance, self.config.n_fluorescence];
         let shared = absorbance + fluorescence + usize::from(self.config.n_bitmask_groups > 0);
-        let inputs = Tensor::cat(vec![z.swap_dims(0, 1), z_mean.expand([shared, bags, d])], 0);
+        let z_mean = z.clone().mean_dim(1).swap_dims(0, 1);
+        let own = z.swap_dims(0, 1);
+        let inputs =
+            if shared > 0 { Tensor::cat(vec![own, z_mean.expand([shared, bags, d])], 0) } else { own };
         let (outputs, bitmask) = self.heads.forward(inputs);
         let group = |start: usize, count: usize| (count > 0).then(|| outputs.clone().narrow(1, start, count));
         NetworkOutput {
