@@ -36,6 +36,10 @@ pub enum Aggregator {
     /// The mean over the instances, the same for every task.
     #[serde(rename = "mean_pool")]
     MeanPool,
+    /// The largest value of each feature: the example of how a component is added.
+    #[cfg(test)]
+    #[serde(rename = "max_pool")]
+    MaxPool,
 }
 
 /// Names of mixers.

@@ -3,16 +3,15 @@
 use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::attention_pool::{TaskAttentionPool, TaskAttentionPoolConfig};
+use super::aggregator::Aggregator;
 use super::batch::Positions;
 use super::dense::Dense;
 use super::embedder::{Embedder, EmbedderConfig};
 use super::layer_norm::LayerNorm;
-use super::mean_pool::mean_pool;
 use super::parameters::{Init, ParameterSource};
 use super::residual::Samples;
 use super::{NetworkError, normalise, post_norm};
-use crate::config::{Aggregator, ModelConfig};
+use crate::config::ModelConfig;
 
 /// 2D embedder and projection.
 #[derive(Module, Debug)]
@@ -27,8 +26,7 @@ pub(super) struct MoleculeBranch<B: Backend> {
 pub(super) struct InstanceBranch<B: Backend> {
     embedder: Embedder<B>,
     post_embed_norm: Option<LayerNorm<B>>,
-    /// None: the mean.
-    attention_pool: Option<TaskAttentionPool<B>>,
+    aggregator: Aggregator<B>,
     post_pool_norm: Option<LayerNorm<B>>,
     projection: Projection<B>,
 }
@@ -57,20 +55,10 @@ impl<B: Backend> InstanceBranch<B> {
     pub fn build(config: &ModelConfig, source: &mut ParameterSource<B>) -> Result<Self, NetworkError> {
         let c = config;
         let embedder = EmbedderConfig::of(c, c.inst_dim, c.inst_hidden, c.inst_layers, c.inst_dropout);
-        let pool = TaskAttentionPoolConfig {
-            d: c.inst_hidden,
-            heads: c.attn_heads,
-            tasks: c.n_tasks,
-            dropout: c.attn_dropout,
-            options: c.aggregator_kwargs.clone(),
-        };
         Ok(Self {
             embedder: embedder.build("inst_enc", source)?,
             post_embed_norm: post_norm(c, "inst_post_embed_norm", c.inst_hidden, source)?,
-            attention_pool: match c.aggregator_name {
-                Aggregator::TaskAttentionPool => Some(pool.build("attn_pool", source)?),
-                Aggregator::MeanPool => None,
-            },
+            aggregator: Aggregator::build(c, source)?,
             post_pool_norm: post_norm(c, "agg_post_norm", c.inst_hidden, source)?,
             projection: Projection::build("proj3d", c.inst_hidden, c.proj_dim, source)?,
         })
@@ -82,13 +70,9 @@ impl<B: Backend> InstanceBranch<B> {
         x3d: Tensor<B, 2>,
         positions: &Positions<B>,
         samples: &Samples<B>,
-        tasks: usize,
     ) -> (Tensor<B, 2>, Tensor<B, 3>) {
         let tokens = normalise(&self.post_embed_norm, self.embedder.forward(x3d, samples));
-        let (pooled, attention) = match &self.attention_pool {
-            Some(pool) => pool.forward(tokens, positions),
-            None => mean_pool(tokens, positions, tasks),
-        };
+        let (pooled, attention) = self.aggregator.forward(tokens, positions);
         (self.projection.forward(normalise(&self.post_pool_norm, pooled)), attention)
     }
 }

@@ -1,26 +1,35 @@
 //! The aggregator "mean_pool": every instance counts the same, for every task.
 
+use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::batch::Positions;
 
-/// Mean over the instances of each bag.
-///
-/// # Shapes
-/// - tokens: [R, D]
-/// - result: the means [B·T, D], the same for each of T tasks, and the map of uniform weights [B, T, N]
-pub(super) fn mean_pool<B: Backend>(
-    tokens: Tensor<B, 2>,
-    positions: &Positions<B>,
+/// Mean over the instances of each bag, the same for each task.
+#[derive(Module, Clone, Debug)]
+pub(super) struct MeanPool {
     tasks: usize,
-) -> (Tensor<B, 2>, Tensor<B, 3>) {
-    let [_, d] = tokens.dims();
-    let [bags, _] = positions.padding.dims();
-    let tokens = positions.of_rows(tokens);
-    let weights = uniform_weights(positions, &tokens);
-    let means = weights.clone().matmul(tokens).expand([bags, tasks, d]).reshape([bags * tasks, d]);
-    let [_, _, width] = weights.dims();
-    (means, weights.expand([bags, tasks, width]))
+}
+
+impl MeanPool {
+    /// The mean for so many tasks; it has no tensors.
+    pub fn new(tasks: usize) -> Self {
+        Self { tasks }
+    }
+
+    /// Tokens [R, D] to the means [B·T, D], and the map of uniform weights [B, T, N].
+    pub fn forward<B: Backend>(
+        &self,
+        tokens: Tensor<B, 2>,
+        positions: &Positions<B>,
+    ) -> (Tensor<B, 2>, Tensor<B, 3>) {
+        let [_, d] = tokens.dims();
+        let tokens = positions.of_rows(tokens);
+        let weights = uniform_weights(positions, &tokens);
+        let [bags, _, width] = weights.dims();
+        let means = weights.clone().matmul(tokens).expand([bags, self.tasks, d]);
+        (means.reshape([bags * self.tasks, d]), weights.expand([bags, self.tasks, width]))
+    }
 }
 
 /// The map of uniform weights [B, T, N] of a network that looks at no instance.

@@ -1,9 +1,12 @@
 //! The network: a molecule's 2D features and its bag of conformers in, logits and attention out.
 
 mod activation;
+mod aggregator;
 mod attention_pool;
 mod batch;
 mod branch;
+// The backward passes are for training only.
+#[cfg_attr(not(feature = "autodiff"), allow(dead_code))]
 mod cpu;
 mod dense;
 mod embedder;
@@ -26,16 +29,14 @@ use rand_chacha::ChaCha8Rng;
 
 pub use self::batch::{BagBatch, BagStore};
 use self::branch::{InstanceBranch, MoleculeBranch};
-use self::embedder::EmbedderConfig;
 use self::feature_scaling::FeatureScaling;
 pub use self::feature_scaling::FeatureStatistics;
 use self::head::{Heads, HeadsConfig};
 use self::layer_norm::LayerNorm;
 use self::mixer::Mixer;
-use self::mlp::MlpConfig;
 use self::parameters::{GradientCollector, ParameterNames, ParameterSource, StateCollector};
 use self::residual::Samples;
-use crate::config::{ConfigError, InstanceEmbedder, Mixer as MixerName, ModelConfig, MoleculeEmbedder};
+use crate::config::{ConfigError, InstanceEmbedder, ModelConfig, MoleculeEmbedder};
 use crate::state_dict::StateDict;
 
 /// Why a network cannot be built from a configuration and weights.
@@ -137,13 +138,7 @@ impl<B: Backend> Model<B> {
             .then(|| InstanceBranch::build(c, source_ref))
             .transpose()?;
         let branches = usize::from(molecules.is_some()) + usize::from(instances.is_some());
-        let mixer = match c.mixer_name {
-            MixerName::MlpV3 => Mixer::MlpV3(
-                EmbedderConfig::of(c, branches * c.proj_dim, c.mixer_hidden, c.mixer_layers, c.mixer_dropout)
-                    .build("mixer", source_ref)?,
-            ),
-            MixerName::Mlp => Mixer::Mlp(mlp_mixer(c, branches).build("mixer", source_ref)?),
-        };
+        let mixer = Mixer::build(c, branches, source_ref)?;
         let mixer_post_norm = post_norm(c, "mixer_post_norm", c.mixer_hidden, source_ref)?;
         let groups = [("cls", c.n_tasks), ("abs", c.n_absorbance), ("fluo", c.n_fluorescence)];
         let names: Vec<String> = groups
@@ -214,8 +209,7 @@ impl<B: Backend> Model<B> {
         });
         let (instances, attention) = match &self.instances {
             Some(branch) => {
-                let (e3d, attention) =
-                    branch.forward(scaled(&self.scaling_3d, x3d), &positions, &samples, tasks);
+                let (e3d, attention) = branch.forward(scaled(&self.scaling_3d, x3d), &positions, &samples);
                 (Some(e3d), attention)
             }
             None => (None, mean_pool::uniform_attention(&positions, tasks)),
@@ -228,10 +222,13 @@ impl<B: Backend> Model<B> {
         // A head each: its task's embedding, or the mean of all.
         let [absorbance, fluorescence] = [self.config.n_absorbance, self.config.n_fluorescence];
         let shared = absorbance + fluorescence + usize::from(self.config.n_bitmask_groups > 0);
-        let z_mean = z.clone().mean_dim(1).swap_dims(0, 1);
-        let own = z.swap_dims(0, 1);
-        let inputs =
-            if shared > 0 { Tensor::cat(vec![own, z_mean.expand([shared, bags, d])], 0) } else { own };
+        let own = z.clone().swap_dims(0, 1);
+        let inputs = if shared == 0 {
+            own
+        } else {
+            let mean = z.mean_dim(1).swap_dims(0, 1).expand([shared, bags, d]);
+            Tensor::cat(vec![own, mean], 0)
+        };
         let (outputs, bitmask) = self.heads.forward(inputs);
         let group = |start: usize, count: usize| (count > 0).then(|| outputs.clone().narrow(1, start, count));
         NetworkOutput {
@@ -259,16 +256,6 @@ fn normalise<B: Backend>(norm: &Option<LayerNorm<B>>, x: Tensor<B, 2>) -> Tensor
     match norm {
         Some(norm) => norm.forward(x),
         None => x,
-    }
-}
-
-fn mlp_mixer(config: &ModelConfig, branches: usize) -> MlpConfig {
-    MlpConfig {
-        d_in: branches * config.proj_dim,
-        d_hidden: config.mixer_hidden,
-        layers: config.mixer_layers,
-        dropout: config.mixer_dropout,
-        activation: config.activation,
     }
 }
 

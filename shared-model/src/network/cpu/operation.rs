@@ -13,7 +13,9 @@ use burn::backend::{
         ops::{Backward, Ops, OpsKind},
     },
 };
-use burn::tensor::backend::{Backend, BackendTypes};
+use burn::tensor::backend::Backend;
+#[cfg(feature = "autodiff")]
+use burn::tensor::backend::BackendTypes;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use burn_flex::FlexTensor;
 
