@@ -1,7 +1,7 @@
 //! The `optimil` trainer: tables in, one model bundle out.
 //!
-//! Layers, each of which uses only those after it: [`commands`]; [`cross_validation`]; [`training`], [`import`], [`ensemble`],
-//! [`serve`];
+//! Layers, each of which uses only those after it: [`commands`]; [`report`]; [`cross_validation`]; [`training`],
+//! [`import`], [`ensemble`], [`serve`];
 //! [`data`], [`losses`], [`sampling`], [`weighting`], [`metrics`], [`checkpoint`].
 
 pub mod atomic_file;
@@ -19,6 +19,7 @@ pub mod losses;
 pub mod metrics;
 pub mod parameters;
 pub mod prediction_table;
+pub mod report;
 pub mod sampling;
 pub mod serve;
 pub mod suggestion;

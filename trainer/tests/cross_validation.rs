@@ -173,6 +173,14 @@ fn one_conformer_is_the_first_of_each_molecule() {
     }
     assert_eq!((one.ids(), one.labels(), one.bags().x2d()), (full.ids(), full.labels(), full.bags().x2d()));
     assert_ne!(one.sha256(), full.sha256());
-    assert!(Ablation::OneConformer.applies_to(&full) && !Ablation::MeanPool.applies_to(&one));
+    let network = parameters(&full).model_config(1, 1, 0);
+    assert!(Ablation::ALL.iter().all(|ablation| ablation.applies_to(&full, &network)));
+    assert!(!Ablation::MeanPool.applies_to(&one, &network) && Ablation::Only2d.applies_to(&one, &network));
+    let uniform = Ablation::UniformAttention.parameters(&parameters(&full).resolved);
+    let uniform =
+        RunParameters::from_json(&uniform, full.schema()).expect("valid parameters").model_config(1, 1, 0);
+    assert!(
+        !Ablation::MeanPool.applies_to(&full, &uniform) && Ablation::OneConformer.applies_to(&full, &uniform)
+    );
     assert_eq!(full.first_conformers().first_conformers(), *one);
 }

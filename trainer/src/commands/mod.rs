@@ -2,10 +2,13 @@
 
 mod command_line;
 mod config_file;
+mod cv;
 mod devices;
 mod ensemble;
 mod import;
 mod predict;
+mod progress;
+mod report;
 mod run_args;
 mod serve;
 mod tables;
@@ -31,6 +34,10 @@ pub struct Cli {
 enum Command {
     /// Train a model on the split `train`, choose its epoch on a validation split, and export a bundle
     Train(train::TrainArgs),
+    /// Cross-validate without a search: folds, out-of-fold predictions, intervals, ablations
+    Cv(cv::CvArgs),
+    /// Write the report of a run folder: one self-contained HTML file
+    Report(report::ReportArgs),
     /// Predict molecules with a bundle: probabilities and attention, one row a conformer
     Predict(predict::PredictArgs),
     /// Make a bundle from a checkpoint of the earlier PyTorch system
@@ -68,6 +75,8 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Train(args) => train::run(&args, &self.options),
+            Command::Cv(args) => cv::run(&args, &self.options),
+            Command::Report(args) => report::run(&args),
             Command::Predict(args) => predict::run(&args),
             Command::Import(args) => import::run(&args),
             Command::Ensemble(args) => ensemble::run(&args),

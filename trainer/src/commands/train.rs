@@ -3,23 +3,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::slice;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 use shared_model::bags::Bags;
 use shared_model::bundle::{BundleContents, DataSource, Molecule, TrainingSummary};
 
 use super::config_file::ResolvedOptions;
 use super::predict::attention_table;
+use super::progress;
 use super::run_args::RunArgs;
 use crate::atomic_file;
 use crate::bundle_file;
-use crate::data::{Dataset, Splits, TRAIN_SPLIT};
+use crate::data::{Dataset, DatasetSummary, Splits, TRAIN_SPLIT};
 use crate::device::{Device, DeviceModel};
 use crate::parameters::RunParameters;
+use crate::prediction_table::{Parts, PredictionTable};
+use crate::report;
 use crate::training::{EpochRecord, Partition, Progress, TrainedModel, train, write_history};
 
 #[derive(Debug, Args)]
@@ -81,8 +83,29 @@ pub(super) fn run(args: &TrainArgs, options: &ResolvedOptions) -> anyhow::Result
         &run.parameters,
         summary.clone(),
     )?;
+    write_report(args, &dataset, partition, &trained)?;
     print_summary(&summary, &args.out);
     Ok(())
+}
+
+/// Predictions of the validation molecules, what the data are, and the report that is made of the run folder.
+fn write_report(
+    args: &TrainArgs,
+    dataset: &Dataset,
+    partition: Partition,
+    trained: &TrainedModel,
+) -> anyhow::Result<()> {
+    let out = |name: &str| args.out.join(name);
+    let writing = |name: &str| format!("{} cannot be written", out(name).display());
+    let splits = Parts::Splits(vec![args.validation_split.clone(); partition.validation.len()]);
+    let probabilities = trained.evaluation.probabilities.clone();
+    let predictions = PredictionTable::of_rows(dataset, partition.validation, splits, probabilities);
+    predictions.write_csv(&out("predictions.csv")).with_context(|| writing("predictions.csv"))?;
+    let parts = [(TRAIN_SPLIT, partition.train), (&args.validation_split, partition.validation)];
+    let summary = serde_json::to_vec_pretty(&DatasetSummary::new(dataset, &parts)).expect("plain data");
+    atomic_file::write(&out(DatasetSummary::FILE), |file| std::io::Write::write_all(file, &summary))
+        .with_context(|| writing(DatasetSummary::FILE))?;
+    Ok(report::write(&args.out, &out(report::FILE))?)
 }
 
 /// Progress on a terminal; one line an epoch elsewhere.
@@ -93,13 +116,7 @@ struct Display {
 
 impl Display {
     fn new(max_epochs: usize) -> Self {
-        let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template(
-            "{bar:30} {percent:>3} %  {msg}  elapsed {elapsed}, at most {eta} left",
-        );
-        bar.set_style(style.expect("a valid template"));
-        bar.enable_steady_tick(Duration::from_millis(500));
-        Self { bar, max_epochs }
+        Self { bar: progress::bar(), max_epochs }
     }
 
     fn show(&mut self, progress: &Progress) {
@@ -219,4 +236,5 @@ fn print_summary(summary: &TrainingSummary, out: &Path) {
         summary.macro_average_precision, summary.macro_roc_auc
     );
     println!("model bundle: {}", out.join("model.optimil").display());
+    println!("report: {}", out.join(report::FILE).display());
 }

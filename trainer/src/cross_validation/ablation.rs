@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
+use shared_model::config::{Aggregator, InstanceEmbedder, ModelConfig, MoleculeEmbedder};
 
 use crate::data::Dataset;
 
@@ -50,14 +51,18 @@ impl Ablation {
         }
     }
 
-    /// Whether it differs at all from the full model on this data set.
-    pub fn applies_to(self, dataset: &Dataset) -> bool {
+    /// Whether it differs at all from this full model on this data set.
+    pub fn applies_to(self, dataset: &Dataset, full: &ModelConfig) -> bool {
+        let reads_2d = !dataset.names_2d().is_empty() && full.mol_embedder_name != MoleculeEmbedder::None;
+        let reads_3d = full.inst_embedder_name != InstanceEmbedder::None;
+        let reads_several = reads_3d && dataset.bags().x3d().rows() > dataset.len();
+        let attends = reads_several
+            && full.aggregator_name == Aggregator::TaskAttentionPool
+            && !full.aggregator_kwargs.uniform_attention;
         match self {
-            // Without 2D features the full model is the one without them.
-            Self::Only2d | Self::Only3d => !dataset.names_2d().is_empty(),
-            Self::OneConformer | Self::MeanPool | Self::UniformAttention => {
-                dataset.bags().x3d().rows() > dataset.len()
-            }
+            Self::Only2d | Self::Only3d => reads_2d && reads_3d,
+            Self::OneConformer => reads_several,
+            Self::MeanPool | Self::UniformAttention => attends,
         }
     }
 
@@ -108,5 +113,36 @@ impl FromStr for Ablation {
         Self::ALL.into_iter().find(|ablation| ablation.name() == name).ok_or_else(|| {
             format!("there is no such ablation; known are: {}", Self::ALL.map(Self::name).join(", "))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_model::schema::TaskSchema;
+
+    use super::*;
+    use crate::parameters::RunParameters;
+
+    #[test]
+    fn every_variant_is_a_network_that_lacks_what_it_says() {
+        let read = |parameters: &Value| RunParameters::from_json(parameters, &TaskSchema::euos25());
+        let given = json!({ "aggregator_kwargs": { "topk_n": 2 }, "lr": 1e-3 });
+        let full = read(&given).expect("valid parameters");
+        let variant =
+            |ablation: Ablation| read(&ablation.parameters(&full.resolved)).expect("valid parameters");
+        assert_eq!(
+            variant(Ablation::Only2d).model_config(1, 1, 0).inst_embedder_name,
+            InstanceEmbedder::None
+        );
+        assert_eq!(variant(Ablation::Only3d).model_config(1, 1, 0).mol_embedder_name, MoleculeEmbedder::None);
+        assert_eq!(variant(Ablation::OneConformer), full);
+        assert_eq!(variant(Ablation::MeanPool).model_config(1, 1, 0).aggregator_name, Aggregator::MeanPool);
+        let uniform = variant(Ablation::UniformAttention).model_config(1, 1, 0);
+        assert!(uniform.aggregator_kwargs.uniform_attention);
+        assert_eq!(uniform.aggregator_kwargs.topk_n, Some(2), "the other options stay");
+        for ablation in Ablation::ALL {
+            assert_eq!(ablation.name().parse(), Ok(ablation));
+            assert_eq!(variant(ablation).optimisation, full.optimisation);
+        }
     }
 }

@@ -21,7 +21,9 @@ pub use self::out_of_fold::{FoldMetrics, OutOfFold};
 pub use self::plan::{FoldPlan, FoldSource, Round};
 pub use self::store::{FoldRecord, FoldStore};
 pub use self::stratification::stratified_folds;
-pub use self::summary::{AblationSummary, CvSummary, MeanStd, TaskCvSummary, write_ablations, write_folds};
+pub use self::summary::{
+    AblationSummary, CvSummary, FoldSummary, MeanStd, TaskCvSummary, write_ablations, write_folds,
+};
 use crate::bundle_file;
 use crate::data::{DataError, Dataset};
 use crate::parameters::RunParameters;

@@ -1,5 +1,6 @@
 //! The numbers of a cross-validation, as files for people and programs.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 use shared_model::schema::TaskSchema;
 
 use super::store::write_json;
-use super::{FoldMetrics, FoldResult, FoldSource, OutOfFold};
+use super::{Ablation, FoldMetrics, FoldPlan, FoldRecord, FoldResult, FoldSource, OutOfFold, Subject};
 use crate::atomic_file;
 use crate::data::DatasetSummary;
 use crate::labels::LabelMatrix;
@@ -33,6 +34,16 @@ impl MeanStd {
         let squares = |mean: f64| values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
         let std = mean.filter(|_| values.len() > 1).map(|mean| (squares(mean) / (count - 1.0)).sqrt());
         Self { mean, std, folds: values.len() }
+    }
+}
+
+impl fmt::Display for MeanStd {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.mean, self.std) {
+            (None, _) => formatter.write_str("none"),
+            (Some(mean), None) => write!(formatter, "{mean:.4}"),
+            (Some(mean), Some(std)) => write!(formatter, "{mean:.4} ± {std:.4}"),
+        }
     }
 }
 
@@ -75,6 +86,8 @@ pub struct CvSummary {
     pub pooled_macro_roc_auc: Estimate,
     /// Each task.
     pub tasks: Vec<TaskCvSummary>,
+    /// Each fold.
+    pub fold_metrics: Vec<FoldSummary>,
     /// Variants that lack something, and what they lose.
     pub ablations: Vec<AblationSummary>,
     /// What the data are.
@@ -83,6 +96,40 @@ pub struct CvSummary {
     pub schema: TaskSchema,
     /// The parameters as resolved.
     pub parameters: Value,
+}
+
+/// One fold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoldSummary {
+    /// Which fold, and how it was trained.
+    #[serde(flatten)]
+    pub record: FoldRecord,
+    /// Molecules validated.
+    pub molecules: usize,
+    /// Positives of each task among them.
+    pub positives: Vec<usize>,
+    /// Mean average precision of the tasks.
+    pub macro_average_precision: f64,
+    /// Average precision of the worst task.
+    pub min_average_precision: f64,
+    /// Mean ROC AUC of the tasks.
+    pub macro_roc_auc: f64,
+    /// `(1 - min_w)·macro AP + min_w·min AP`.
+    pub score: f64,
+}
+
+impl FoldSummary {
+    fn new((result, fold): &(FoldResult, FoldMetrics)) -> Self {
+        Self {
+            record: result.record.clone(),
+            molecules: fold.molecules,
+            positives: fold.positives.clone(),
+            macro_average_precision: fold.metrics.macro_ap(),
+            min_average_precision: fold.metrics.min_ap(),
+            macro_roc_auc: fold.metrics.macro_roc_auc(),
+            score: fold.score,
+        }
+    }
 }
 
 /// One task.
@@ -120,6 +167,43 @@ pub struct AblationSummary {
     pub comparisons: Vec<Comparison>,
 }
 
+impl AblationSummary {
+    /// Compares the folds of a variant with the out-of-fold predictions of the full model.
+    ///
+    /// # Panics
+    /// If the results are not those of the plan.
+    pub fn new(
+        ablation: Ablation,
+        subject: Subject,
+        plan: &FoldPlan,
+        results: &[FoldResult],
+        full: &OutOfFold,
+    ) -> Self {
+        let variant = OutOfFold::new(subject.dataset, plan, results);
+        let schema = subject.dataset.schema();
+        let scores: Vec<f64> = plan
+            .rounds()
+            .iter()
+            .zip(results)
+            .map(|(round, result)| {
+                FoldMetrics::new(subject.dataset, round, result, subject.parameters.objective.min_w).score
+            })
+            .collect();
+        Self {
+            name: ablation.name().into(),
+            description: ablation.description().into(),
+            score: MeanStd::of(&scores),
+            comparisons: metrics::compare(
+                &schema.tasks,
+                LabelMatrix::new(&full.labels, schema.task_count()),
+                [&full.matrices(), &variant.matrices()],
+                &full.weights,
+                subject.settings.seed,
+            ),
+        }
+    }
+}
+
 impl TaskCvSummary {
     /// Summarises each task.
     pub fn of_tasks(
@@ -155,6 +239,54 @@ impl TaskCvSummary {
 }
 
 impl CvSummary {
+    /// Summarises the folds of the full model; ablations are added to it.
+    pub fn new(
+        subject: Subject,
+        plan: &FoldPlan,
+        folds: &[(FoldResult, FoldMetrics)],
+        out_of_fold: &OutOfFold,
+        accuracy: bool,
+    ) -> Self {
+        let Subject { dataset, parameters, settings, device } = subject;
+        let schema = dataset.schema();
+        let metrics: Vec<FoldMetrics> = folds.iter().map(|(_, metrics)| metrics.clone()).collect();
+        let over_folds =
+            |value: fn(&FoldMetrics) -> f64| MeanStd::of(&metrics.iter().map(value).collect::<Vec<_>>());
+        let labels = LabelMatrix::new(&out_of_fold.labels, schema.task_count());
+        let [pooled_macro_average_precision, pooled_macro_roc_auc] = metrics::macro_estimates(
+            &schema.tasks,
+            labels,
+            &out_of_fold.matrices(),
+            &out_of_fold.weights,
+            settings.seed,
+        );
+        Self {
+            producer: concat!("optimil ", env!("CARGO_PKG_VERSION")).into(),
+            created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            data_sha256: dataset.sha256(),
+            device: device.into(),
+            seed: settings.seed,
+            max_epochs: settings.max_epochs,
+            patience: settings.patience,
+            epoch_chosen_on: "the validation molecules of the fold, which are the ones reported".into(),
+            folds_from: plan.source(),
+            folds: plan.folds(),
+            repeats: plan.repeats(),
+            min_w: parameters.objective.min_w,
+            score: over_folds(|fold| fold.score),
+            macro_average_precision: over_folds(|fold| fold.metrics.macro_ap()),
+            macro_roc_auc: over_folds(|fold| fold.metrics.macro_roc_auc()),
+            pooled_macro_average_precision,
+            pooled_macro_roc_auc,
+            tasks: TaskCvSummary::of_tasks(schema, out_of_fold, &metrics, settings.seed, accuracy),
+            fold_metrics: folds.iter().map(FoldSummary::new).collect(),
+            ablations: Vec::new(),
+            data: DatasetSummary::new(dataset, &[("cross-validated", &out_of_fold.rows)]),
+            schema: schema.clone(),
+            parameters: parameters.resolved.clone().into(),
+        }
+    }
+
     /// The file's name in a run folder.
     pub const FILE: &str = "cv_summary.json";
 

@@ -33,6 +33,9 @@ pub struct PartSummary {
 }
 
 impl DatasetSummary {
+    /// Its file in the folder of a training run.
+    pub const FILE: &str = "data_summary.json";
+
     /// Counts a data set and some named parts of its rows.
     pub fn new(dataset: &Dataset, parts: &[(&str, &[usize])]) -> Self {
         let bags = dataset.bags();
