@@ -1,17 +1,39 @@
 //! Bags of conformers: the input of the network, on the host.
 
+use std::{fmt, sync::Arc};
+
 /// A dense row-major matrix of float32.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone)]
 pub struct Matrix {
     rows: usize,
     columns: usize,
-    data: Vec<f32>,
+    data: Data,
 }
+
+#[derive(Clone)]
+enum Data {
+    Owned(Vec<f32>),
+    Shared(SharedValues),
+}
+
+/// Values that stand elsewhere, as in a file that is mapped into memory, and never change.
+pub type SharedValues = Arc<dyn AsRef<[f32]> + Send + Sync>;
 
 impl Matrix {
     /// A matrix from its values, row by row; `None` if there are not `rows · columns` of them.
     pub fn new(rows: usize, columns: usize, data: Vec<f32>) -> Option<Self> {
-        (rows.checked_mul(columns) == Some(data.len())).then_some(Self { rows, columns, data })
+        (rows.checked_mul(columns) == Some(data.len())).then_some(Self {
+            rows,
+            columns,
+            data: Data::Owned(data),
+        })
+    }
+
+    /// A matrix whose values stand elsewhere; they are copied when the matrix is first written to. `None` if there
+    /// are not `rows · columns` of them.
+    pub fn shared(rows: usize, columns: usize, data: SharedValues) -> Option<Self> {
+        let fits = rows.checked_mul(columns) == Some((*data).as_ref().len());
+        fits.then_some(Self { rows, columns, data: Data::Shared(data) })
     }
 
     /// Number of rows.
@@ -26,17 +48,47 @@ impl Matrix {
 
     /// One row.
     pub fn row(&self, row: usize) -> &[f32] {
-        &self.data[row * self.columns..][..self.columns]
+        &self.data()[row * self.columns..][..self.columns]
     }
 
     /// One row, to be written.
     pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
-        &mut self.data[row * self.columns..][..self.columns]
+        if let Data::Shared(values) = &self.data {
+            self.data = Data::Owned((**values).as_ref().to_vec());
+        }
+        let Data::Owned(values) = &mut self.data else { unreachable!("the values were copied") };
+        &mut values[row * self.columns..][..self.columns]
     }
 
     /// All values, row by row.
     pub fn data(&self) -> &[f32] {
-        &self.data
+        match &self.data {
+            Data::Owned(values) => values,
+            Data::Shared(values) => (**values).as_ref(),
+        }
+    }
+}
+
+impl Default for Matrix {
+    fn default() -> Self {
+        Self { rows: 0, columns: 0, data: Data::Owned(Vec::new()) }
+    }
+}
+
+impl PartialEq for Matrix {
+    fn eq(&self, other: &Self) -> bool {
+        (self.rows, self.columns) == (other.rows, other.columns) && self.data() == other.data()
+    }
+}
+
+impl fmt::Debug for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rows, columns, .. } = self;
+        f.debug_struct("Matrix")
+            .field("rows", rows)
+            .field("columns", columns)
+            .field("data", &self.data())
+            .finish()
     }
 }
 
@@ -132,6 +184,17 @@ mod tests {
 
     fn zeros(rows: usize, columns: usize) -> Matrix {
         Matrix::new(rows, columns, vec![0.0; rows * columns]).expect("filled")
+    }
+
+    #[test]
+    fn a_shared_matrix_is_copied_when_it_is_written_to() {
+        let values: SharedValues = Arc::new(vec![1.0, 2.0, 3.0, 4.0]);
+        assert!(Matrix::shared(2, 3, values.clone()).is_none());
+        let mut matrix = Matrix::shared(2, 2, values.clone()).expect("four values");
+        assert_eq!(matrix, Matrix::new(2, 2, vec![1.0, 2.0, 3.0, 4.0]).expect("four values"));
+        matrix.row_mut(1)[0] = 5.0;
+        assert_eq!(matrix.data(), [1.0, 2.0, 5.0, 4.0]);
+        assert_eq!((*values).as_ref(), [1.0, 2.0, 3.0, 4.0]);
     }
 
     #[test]

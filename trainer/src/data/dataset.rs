@@ -6,6 +6,7 @@ use shared_model::{
 };
 
 use super::{
+    digest::KnownDigest,
     error::{DataError, first_few},
     labels::{LabelTable, Molecule, Target},
 };
@@ -15,28 +16,29 @@ use super::{
 /// All arrays have one entry or row a molecule, and every number is finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    schema: TaskSchema,
-    ids: Vec<String>,
-    smiles: Vec<Option<String>>,
-    splits: Vec<Option<String>>,
-    folds: Vec<Option<u32>>,
-    bags: Bags,
-    conformers: Vec<String>,
-    names_2d: Vec<String>,
-    names_3d: Vec<String>,
-    labels: Vec<bool>,
-    weights: Matrix,
-    absorbance: Targets,
-    fluorescence: Targets,
-    report: Report,
+    pub(super) schema: TaskSchema,
+    pub(super) ids: Vec<String>,
+    pub(super) smiles: Vec<Option<String>>,
+    pub(super) splits: Vec<Option<String>>,
+    pub(super) folds: Vec<Option<u32>>,
+    pub(super) bags: Bags,
+    pub(super) conformers: Vec<String>,
+    pub(super) names_2d: Vec<String>,
+    pub(super) names_3d: Vec<String>,
+    pub(super) labels: Vec<bool>,
+    pub(super) weights: Matrix,
+    pub(super) absorbance: Targets,
+    pub(super) fluorescence: Targets,
+    pub(super) report: Report,
+    pub(super) digest: KnownDigest,
 }
 
 /// Auxiliary regression targets [M, outputs]; a masked one is stored as 0, so that no NaN reaches a gradient.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targets {
-    values: Matrix,
-    mask: Vec<bool>,
-    weights: Matrix,
+    pub(super) values: Matrix,
+    pub(super) mask: Vec<bool>,
+    pub(super) weights: Matrix,
 }
 
 impl Targets {
@@ -143,6 +145,7 @@ impl Dataset {
             conformers,
             names_2d,
             names_3d,
+            digest: KnownDigest::default(),
         }
     }
 
@@ -163,6 +166,7 @@ impl Dataset {
             absorbance: self.absorbance.clone(),
             fluorescence: self.fluorescence.clone(),
             report: self.report.clone(),
+            digest: KnownDigest::default(),
         }
     }
 

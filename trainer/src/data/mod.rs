@@ -20,6 +20,7 @@
 //! # Ok::<(), data::DataError>(())
 //! ```
 
+mod cache;
 mod cell;
 mod csv_blocks;
 mod csv_field;
@@ -49,6 +50,7 @@ use shared_model::{
     schema::TaskSchema,
 };
 
+pub use cache::{Cache, load_cached};
 pub use dataset::{Dataset, Report, Targets};
 pub use error::DataError;
 pub use feature_statistics::feature_statistics;
