@@ -67,9 +67,9 @@ fn other_tables_and_other_questions_are_other_entries() {
     let cache = cache(folder.path());
     cached(&small, &cache);
     for (count, change) in (2..).zip([
-        (|small| small.replace("feat3d.csv", "0.5", "0.75")) as fn(&mut Small),
-        |small| small.replace("labels.csv", "A,train,0,1", "A,train,0,0"),
-        |small| small.replace("qm.csv", "B,0,30,ok", "B,0,30,failed"),
+        (|small| small.edit("feat3d.csv", "0.5", "0.75")) as fn(&mut Small),
+        |small| small.edit("labels.csv", "A,train,0,1", "A,train,0,0"),
+        |small| small.edit("qm.csv", "B,0,30,ok", "B,0,30,failed"),
         |small| small.splits = Splits::All,
         |small| small.labels = Labels::Optional,
         |small| small.schema.tasks[0].weight = None,
@@ -121,17 +121,17 @@ fn a_damaged_or_foreign_entry_is_noted_and_written_anew() {
 
 #[test]
 fn the_least_recently_used_entries_make_room() {
-    let (mut small, folder) = (Small::new(), tempfile::tempdir().expect("folder"));
+    let (small, folder) = (Small::new(), tempfile::tempdir().expect("folder"));
     let mut cache = cache(folder.path());
     cached(&small, &cache);
     let first = entries(&cache).remove(0);
     cache.most_bytes = 5 * first.metadata().expect("entry").len() / 2;
     age(&first, 5);
-    small.replace("feat3d.csv", "0.5", "0.75");
+    small.edit("feat3d.csv", "0.5", "0.75");
     cached(&small, &cache);
     let second = entries(&cache).remove(1);
     age(&second, 2);
-    small.replace("feat3d.csv", "0.75", "0.25");
+    small.edit("feat3d.csv", "0.75", "0.25");
     cached(&small, &cache);
     let left = entries(&cache);
     assert!(left.len() == 2 && left[0] == second && !left.contains(&first), "{left:?}");
@@ -159,7 +159,7 @@ fn small_tables_and_bad_tables_leave_nothing_behind() {
     assert_eq!(cached(&small, &Cache::new(folder.path().join("cache"))), (direct(&small), None));
     let cache = cache(folder.path());
     assert_eq!(entries(&cache).len(), 0);
-    small.replace("feat3d.csv", "0.5", "x");
+    small.edit("feat3d.csv", "0.5", "x");
     let result = data::load_cached(&small.tables(), &small.schema, &small.splits, small.labels, &cache);
     let expected = data::load(&small.tables(), &small.schema, &small.splits, small.labels);
     assert!(result.is_err());

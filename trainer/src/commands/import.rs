@@ -10,7 +10,7 @@ use shared_model::bundle::{BundleContents, ModelEntry};
 use super::tables::{FeatureArgs, note, schema};
 use crate::bundle_file;
 use crate::checkpoint::LightningCheckpoint;
-use crate::data::{self, Labels, Splits};
+use crate::data::{Labels, Splits};
 use crate::device::{Device, DeviceModel};
 use crate::import::imported_model;
 
@@ -47,8 +47,7 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let imported = imported_model(checkpoint, &schema).with_context(in_checkpoint)?;
 
     let splits = args.split.as_ref().map_or(Splits::All, |split| Splits::named([split.as_str()]));
-    let tables = args.features.tables(args.labels.as_ref());
-    let dataset = data::load(&tables, &schema, &splits, Labels::Optional)?;
+    let dataset = args.features.load(args.labels.as_ref(), &schema, &splits, Labels::Optional)?;
     imported.check_widths(dataset.names_2d().len(), dataset.names_3d().len()).with_context(in_checkpoint)?;
     note(dataset.report().dropped_notice());
     // Builds the network once: a state dict that does not fit must not become a bundle.

@@ -14,7 +14,7 @@ use shared_model::schema::TaskSchema;
 
 use super::tables::{FeatureArgs, note};
 use crate::attention_table::{AttentionRow, AttentionTable};
-use crate::data::{self, Labels, Splits};
+use crate::data::{Labels, Splits};
 use crate::device::{self, DeviceChoice, DeviceModel};
 use crate::{attention_table, bundle_file};
 
@@ -59,8 +59,7 @@ pub(super) fn run(args: &PredictArgs) -> anyhow::Result<()> {
     let models: Vec<DeviceModel> = models.collect::<Result<_, _>>().with_context(in_bundle)?;
 
     let splits = args.split.as_ref().map_or(Splits::All, |split| Splits::named([split.as_str()]));
-    let tables = args.features.tables(Some(&args.labels));
-    let dataset = data::load(&tables, &manifest.schema, &splits, Labels::Optional)?;
+    let dataset = args.features.load(Some(&args.labels), &manifest.schema, &splits, Labels::Optional)?;
     dataset.check_features(&manifest.features_2d, &manifest.features_3d)?;
     note(dataset.report().dropped_notice());
     let rows: Vec<usize> = (0..dataset.len()).collect();

@@ -12,7 +12,7 @@ use shared_model::schema::TaskSchema;
 use super::config_file::{ConfigFile, ResolvedOptions};
 use super::tables::{FeatureArgs, note, schema};
 use crate::atomic_file;
-use crate::data::{self, Dataset, Labels, Splits};
+use crate::data::{Dataset, Labels, Splits};
 use crate::device::{self, DeviceChoice, SelectedDevice};
 use crate::parameters::{self, RunParameters};
 use crate::training::TrainSettings;
@@ -120,8 +120,7 @@ impl RunArgs {
 
     /// Loads the molecules of some splits, and tells what was left out.
     pub fn load(&self, run: &Run, splits: &Splits) -> anyhow::Result<Dataset> {
-        let tables = self.features.tables(Some(&self.labels));
-        let dataset = data::load(&tables, &run.schema, splits, Labels::Required)?;
+        let dataset = self.features.load(Some(&self.labels), &run.schema, splits, Labels::Required)?;
         note(dataset.report().dropped_notice());
         note(dataset.report().absent_columns_notice());
         note(run.expected_data.as_ref().filter(|expected| **expected != dataset.sha256()).map(|_| {
