@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Seek, Write},
+    io::{self, BufWriter, Seek, SeekFrom, Write},
     ops::Range,
     path::Path,
     sync::Arc,
@@ -19,7 +19,7 @@ use shared_model::{
     schema::TaskSchema,
 };
 
-use super::{UNFINISHED, key::hash_of_bytes};
+use super::{UNFINISHED, key::{hash_of, hash_of_bytes}};
 use crate::data::{Dataset, Report, Targets, digest::KnownDigest};
 
 const MAGIC: &[u8; 16] = b"optimil dataset\n";
@@ -52,8 +52,9 @@ pub(super) fn write(path: &Path, dataset: &Dataset) -> io::Result<()> {
     })?;
     out.flush()?;
     drop(out);
-    let hash = hash_of_bytes(&map(temporary.as_file())?[HEADER..]);
     let file = temporary.as_file_mut();
+    file.seek(SeekFrom::Start(HEADER as u64))?;
+    let hash = hash_of(&mut *file)?;
     file.rewind()?;
     file.write_all(MAGIC)?;
     file.write_all(&hash)?;

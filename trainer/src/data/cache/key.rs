@@ -51,7 +51,7 @@ impl Key {
         hash.update(&(request.len() as u64).to_le_bytes()).update(request.as_bytes());
         for path in paths(tables) {
             match path {
-                Some(path) => hash.update(&[1]).update(&content_hash(path)?),
+                Some(path) => hash.update(&[1]).update(&hash_of(File::open(path)?)?),
                 None => hash.update(&[0]),
             };
         }
@@ -76,18 +76,17 @@ fn stamps(tables: &Tables) -> io::Result<Vec<Stamp>> {
     paths(tables).into_iter().flatten().map(stamp).collect()
 }
 
-/// The hash of the hashes of all segments of a file.
-fn content_hash(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = File::open(path)?;
+/// The hash of the hashes of all segments that are read.
+pub(super) fn hash_of(mut input: impl Read + Send) -> io::Result<[u8; 32]> {
     let next = || {
         let mut segment = Vec::with_capacity(SEGMENT);
-        file.by_ref().take(SEGMENT as u64).read_to_end(&mut segment)?;
+        input.by_ref().take(SEGMENT as u64).read_to_end(&mut segment)?;
         Ok((!segment.is_empty()).then_some(segment))
     };
     hash_of_segments(next)
 }
 
-/// The hash of the hashes of all segments of bytes in memory.
+/// The same of bytes in memory.
 pub(super) fn hash_of_bytes(bytes: &[u8]) -> [u8; 32] {
     let mut segments = bytes.chunks(SEGMENT);
     hash_of_segments(|| Ok(segments.next())).expect("memory is read without fail")
