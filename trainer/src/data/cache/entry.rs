@@ -19,7 +19,10 @@ use shared_model::{
     schema::TaskSchema,
 };
 
-use super::{UNFINISHED, key::{hash_of, hash_of_bytes}};
+use super::{
+    UNFINISHED,
+    key::{hash_of, hash_of_bytes},
+};
 use crate::data::{Dataset, Report, Targets, digest::KnownDigest};
 
 const MAGIC: &[u8; 16] = b"optimil dataset\n";
