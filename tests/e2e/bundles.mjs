@@ -10,12 +10,12 @@ export const OPTIMIL = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target')
 
 const imported = join(ROOT, 'trainer/tests/fixtures/imported');
 const tables = join(ROOT, 'data/chromophores');
-const inputs = [
-  ['--labels', join(imported, 'labels.csv')],
+const features = [
   ['--feat2d', join(tables, 'feat2d_scaled.csv.gz')],
   ['--feat3d', join(tables, 'feat3d_scaled.csv.gz')],
   ['--feat3d-qm', join(tables, 'feat3d_qm_scaled.csv.gz')],
 ].flat();
+const inputs = ['--labels', join(imported, 'labels.csv'), ...features];
 
 /** Writes the bundles into a folder of their own. */
 export function writeBundles() {
@@ -62,21 +62,54 @@ const manifest = (change) => (bytes) => {
   return Buffer.from(JSON.stringify(value));
 };
 
-/** The predictions of a table of `optimil predict`: by ID, probabilities [T] and attention [T][N]. */
+/** Trains three small models with different seeds, joins them, and predicts with them all. */
+export function writeEnsemble() {
+  const folder = mkdtempSync(join(tmpdir(), 'optimil-'));
+  const file = (name) => join(folder, name);
+  const optimil = (...words) => execFileSync(OPTIMIL, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const size = { mol_layers: 2, inst_hidden: 32, inst_layers: 2, proj_dim: 32, attn_heads: 4, mixer_hidden: 32 };
+  const labels = ['--labels', join(tables, 'labels.csv')];
+  const members = [0, 1, 2].map((seed) => {
+    const parameters = { ...size, mol_hidden: 32 + 16 * seed, mixer_layers: 2, head_num_layers: 1, lr: 0.003 };
+    writeFileSync(file('parameters.json'), JSON.stringify(parameters));
+    const run = ['--schema', join(tables, 'schema.toml'), '--params', file('parameters.json'), '--seed', String(seed)];
+    optimil('train', ...labels, ...features, ...run, '--device', 'cpu', '--max-epochs', '3', '-o', file(`seed ${seed}`));
+    return join(file(`seed ${seed}`), 'model.optimil');
+  });
+  optimil('ensemble', ...members, '-o', file('ensemble.optimil'));
+  const split = ['--split', 'leaderboard', '--device', 'cpu', '--members'];
+  optimil('predict', file('ensemble.optimil'), ...labels, ...features, ...split, '-o', file('predictions.csv'));
+  const good = readFileSync(file('ensemble.optimil'));
+  writeFileSync(file('tampered.optimil'), changed(good, { 'weights.1.safetensors': flipped }));
+  return { folder, file, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+/**
+ * The predictions of a table of `optimil predict`: by ID, probabilities [T] and attention [T][N]; of an ensemble
+ * also their standard deviations, and the probabilities of each member [M][T].
+ */
 export function readPredictions(path) {
   const [header, ...lines] = readFileSync(path, 'utf8').trim().split('\n').map((line) => line.split(','));
-  const columns = (prefix) => header.flatMap((name, index) => (name.startsWith(prefix) ? [index] : []));
-  const [probabilities, attention] = [columns('pred_'), columns('attn_')];
+  const tasks = header.flatMap((name) => /^pred_(?!std_)([^[]+)$/.exec(name)?.[1] ?? []);
+  const members = [...new Set(header.flatMap((name) => /\[(.+)\]$/.exec(name)?.[1] ?? []))];
+  const columns = (name) => tasks.map((task) => header.indexOf(name(task))).filter((column) => column >= 0);
+  const attention = columns((task) => `attn_${task}`);
+  const attentionStd = columns((task) => `attn_std_${task}`);
   const molecules = new Map();
   for (const line of lines) {
+    const numbers = (name) => columns(name).map((column) => Number(line[column]));
     const id = line[header.indexOf('ID')];
     const known = molecules.get(id) ?? {
       conformers: [],
-      probabilities: probabilities.map((column) => Number(line[column])),
+      probabilities: numbers((task) => `pred_${task}`),
+      probabilityStd: numbers((task) => `pred_std_${task}`),
+      members: members.map((member) => numbers((task) => `pred_${task}[${member}]`)),
       attention: attention.map(() => []),
+      attentionStd: attentionStd.map(() => []),
     };
     known.conformers.push(line[header.indexOf('conf_id')]);
     attention.forEach((column, task) => known.attention[task].push(Number(line[column])));
+    attentionStd.forEach((column, task) => known.attentionStd[task].push(Number(line[column])));
     molecules.set(id, known);
   }
   return molecules;

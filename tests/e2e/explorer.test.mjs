@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { withPage } from './browser.mjs';
 import { ROOT, readPredictions, writeBundles } from './bundles.mjs';
+import { assertClose, finished, readMolecule } from './shown.mjs';
 import { serveFolders } from './site.mjs';
 
-const TOLERANCE = 1e-5;
 const SCREENSHOTS = join(ROOT, 'tests/screenshots');
 
 let bundles;
@@ -32,36 +32,10 @@ async function openBundle(page, query = '') {
   await page.locator('#bundle-name').waitFor();
 }
 
-const finished = (page) => page.locator('#status[data-finished=true]').waitFor({ timeout: 300_000 });
-
-/** What the page shows of the selected molecule, in full precision. */
-function readMolecule(page) {
-  return page.evaluate(() => {
-    const values = (cells) => [...cells].map((cell) => Number(cell.dataset.value));
-    const texts = (cells) => [...cells].map((cell) => cell.textContent);
-    const rows = (selector) => [...document.querySelectorAll(selector)];
-    return {
-      id: document.querySelector('#selected').textContent,
-      probabilities: rows('#tasks tbody tr').map((row) => Number(row.querySelector('td.task').dataset.value)),
-      conformers: texts(rows('#attention thead th').slice(1)),
-      attention: rows('#attention tbody tr').map((row) => values(row.querySelectorAll('td'))),
-    };
-  });
-}
-
-/** Checks numbers one by one; returns the largest difference. */
-function assertClose(found, wanted, what) {
-  assert.equal(found.length, wanted.length, `${what}: length`);
-  const differences = found.map((value, index) => Math.abs(value - wanted[index]));
-  differences.forEach((difference, index) => {
-    assert.ok(difference <= TOLERANCE, `${what}[${index}]: ${found[index]} in the page, ${wanted[index]} natively`);
-  });
-  return Math.max(...differences);
-}
-
 function assertSame(shown, native) {
   assert.deepEqual(shown.conformers, native.conformers, `${shown.id} conformers`);
   assert.equal(shown.attention.length, native.attention.length, `${shown.id} tasks`);
+  assert.ok(shown.probabilityStd.concat(...shown.attentionStd).every((std) => std === null), 'one model has no spread');
   return Math.max(
     assertClose(shown.probabilities, native.probabilities, `${shown.id} probabilities`),
     ...native.attention.map((weights, task) =>
