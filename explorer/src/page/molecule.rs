@@ -88,7 +88,7 @@ fn task_table(bundle: &OpenBundle, molecule: &Molecule, prediction: &Prediction)
     });
     let behind = match &prediction.models {
         Models::Single { .. } => view! { <th scope="col" class="number">"Logit"</th> }.into_any(),
-        Models::Ensemble { .. } => view! { <th scope="col">"Members"</th> }.into_any(),
+        Models::Ensemble { .. } => view! { <th scope="col" class="members">"Members"</th> }.into_any(),
     };
     view! {
         <table class="tasks" id="tasks">
