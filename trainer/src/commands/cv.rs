@@ -301,13 +301,15 @@ fn print_summary(summary: &CvSummary, out: &Path) {
             plain(task.pooled_roc_auc)
         );
     }
-    println!(
-        "{:width$}  {:>9}  {:<22}  {:<22}",
-        "macro",
-        "",
-        plain(summary.pooled_macro_average_precision),
-        plain(summary.pooled_macro_roc_auc)
-    );
+    if summary.tasks.len() > 1 {
+        println!(
+            "{:width$}  {:>9}  {:<22}  {:<22}",
+            "macro",
+            "",
+            plain(summary.pooled_macro_average_precision),
+            plain(summary.pooled_macro_roc_auc)
+        );
+    }
     println!("over {} folds (mean ± deviation):", summary.score.folds);
     println!(
         "  score {}, macro average precision {}, macro ROC AUC {}",

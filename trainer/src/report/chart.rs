@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::html::{escape, signed};
 
 const WIDTH: f64 = 520.0;
-const LEFT: f64 = 50.0;
+const LEFT: f64 = 60.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 22.0;
 const BOTTOM: f64 = 44.0;
@@ -349,7 +349,7 @@ mod tests {
         let points = [(0.0, 0.5), (0.5, f64::NAN), (1.0, 0.5)];
         chart.line(Style::of_series(0), "", points.into_iter());
         let figure = chart.figure("Title", "Two <points>");
-        assert!(!figure.contains("NaN") && figure.contains("M50.0 139.0M508.0 139.0"), "{figure}");
+        assert!(!figure.contains("NaN") && figure.contains("M60.0 139.0M508.0 139.0"), "{figure}");
         assert!(figure.contains("Two &lt;points&gt;"));
     }
 }

@@ -27,8 +27,10 @@ pub(super) fn data(data: &DatasetSummary, schema: &TaskSchema) -> String {
     let mut body = table("Molecules, conformers, and positives of each task", &header, &rows);
     body += &format!("<p>{} 2D and {} 3D features.", data.features_2d, data.features_3d);
     if data.molecules_left_out > 0 {
-        body +=
-            &format!(" {} molecules were left out for want of a usable conformer.", data.molecules_left_out);
+        body += &format!(
+            " Left out for want of a usable conformer: {} of the molecules.",
+            data.molecules_left_out
+        );
     }
     body += "</p>\n<div class=\"charts\">";
     let counts = &data.molecules_by_conformers;

@@ -35,7 +35,8 @@ pub(super) fn estimate(estimate: Estimate, decimals: usize) -> String {
 pub(super) fn table(caption: &str, header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = format!("<div class=\"wide\"><table><caption>{}</caption><thead><tr>", escape(caption));
     for name in header {
-        let _ = write!(table, "<th scope=\"col\">{}</th>", escape(name));
+        // Names of columns are long words, which may break at their underscores.
+        let _ = write!(table, "<th scope=\"col\">{}</th>", escape(name).replace('_', "_<wbr/>"));
     }
     table += "</tr></thead><tbody>";
     for row in rows {

@@ -106,7 +106,8 @@ fn lead(run: &RunFolder) -> String {
     match &run.kind {
         Kind::Training(training) => format!(
             "Trained on {} molecules. All numbers are of the {} molecules of the split “{}”, which also chose the \
-             epoch ({} of {}): they are a little better than those of molecules that were never looked at.",
+             epoch ({} of {}): they are better than those of molecules that were never looked at, the more so the \
+             fewer positives there are.",
             training.train_molecules,
             training.validation_molecules,
             training.validation_split,
@@ -123,7 +124,8 @@ fn lead(run: &RunFolder) -> String {
             format!(
                 "{} folds {from}{repeats}. All numbers are of out-of-fold predictions: of each molecule by a model \
                  that was not trained on it. Each fold chose its epoch on its own validation molecules, the ones that \
-                 are reported: the numbers are a little better than those of molecules that were never looked at.",
+                 are reported: the numbers are better than those of molecules that were never looked at, and clearly so \
+                 where a fold has few positives.",
                 summary.folds
             )
         }
