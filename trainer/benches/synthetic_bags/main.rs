@@ -7,6 +7,8 @@
 //! The baseline is chance, a ROC AUC of 0.5. ARCHITECTURE.md explains the results ("What attention pooling can learn").
 
 mod bags;
+#[path = "../report/spread.rs"]
+mod spread;
 #[path = "../report/table.rs"]
 mod table;
 
@@ -14,7 +16,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::bags::{Composition, Problem, STANDARD, test_roc_auc};
-use crate::table::{Spread, print_table};
+use crate::spread::Spread;
+use crate::table::print_table;
 
 const SEEDS: u64 = 5;
 const EPOCHS: usize = 30;

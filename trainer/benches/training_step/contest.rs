@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Time;
 use crate::pytorch;
-use crate::table::Spread;
+use crate::spread::Spread;
 
 /// Headings of the rows of [`Outcome::row`].
 pub const HEADINGS: [&str; 7] =

@@ -16,6 +16,8 @@ mod clock;
 mod contest;
 mod ours;
 mod pytorch;
+#[path = "../report/spread.rs"]
+mod spread;
 #[path = "../report/table.rs"]
 mod table;
 mod workload;
