@@ -61,9 +61,10 @@ fn main() -> anyhow::Result<()> {
             let seed = index as u64;
             let predicted = predict(&dataset, &round.fold.train, &round.fold.validation, &parameters, seed)?;
             folds[index / FOLDS as usize].push(score(&predicted));
-            eprint!("\r{name}: {} of {} folds ", index + 1, plan.rounds().len());
+            if index % FOLDS as usize + 1 == FOLDS as usize {
+                eprintln!("{name}: {} of {} folds", index + 1, plan.rounds().len());
+            }
         }
-        eprintln!();
         let repetitions = folds.iter().map(|folds| {
             let mean = |of: fn(&Repetition) -> f64| folds.iter().map(of).sum::<f64>() / folds.len() as f64;
             Repetition { accuracy: mean(|fold| fold.accuracy), roc_auc: mean(|fold| fold.roc_auc) }

@@ -8,6 +8,8 @@
 //! the Python that `OPTIMIL_PYTHON` names, else it is installed from PyPI under `target/`. `-- --help` lists the
 //! options.
 
+#[path = "../report/spread.rs"]
+mod spread;
 #[path = "../report/table.rs"]
 mod table;
 
@@ -27,7 +29,8 @@ use serde::{Deserialize, Serialize};
 use shared_model::schema::TaskSchema;
 use trainer::data::{self, Cache, Labels, Splits, Tables};
 
-use crate::table::{Spread, print_table};
+use crate::spread::Spread;
+use crate::table::print_table;
 
 /// Installed where `OPTIMIL_PYTHON` names no Python.
 const PACKAGES: [&str; 2] = ["pandas==3.1.1", "numpy==2.4.6"];
