@@ -132,7 +132,7 @@ impl<B: Backend> ResidualBlock<B> {
             Samples::Of(rows) => (None, *rows),
             Samples::Rows(_, _, rows) => (Some(rows.clone()), 1),
         };
-        cpu::Noise::draw(self.dropout, self.residual_dropout, self.drop_path, rows, each)
+        cpu::Noise::draw([self.dropout, self.residual_dropout, self.drop_path], rows, each)
     }
 
     /// The block as Burn's operations.

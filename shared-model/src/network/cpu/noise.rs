@@ -23,25 +23,30 @@ pub(in crate::network) struct Noise {
 }
 
 impl Noise {
-    /// Randomness that follows from the seed of the CPU backend.
-    pub fn draw(
-        dropout: f64,
-        residual_dropout: f64,
-        drop_path: f64,
-        sample_of_row: Option<Arc<Vec<usize>>>,
-        rows_per_sample: usize,
-    ) -> Self {
+    /// Randomness that follows from the seed of the CPU backend; rates of dropout inside the block, of dropout of its
+    /// output and of stochastic depth.
+    pub fn draw(rates: [f64; 3], sample_of_row: Option<Arc<Vec<usize>>>, rows_per_sample: usize) -> Self {
         let random = Tensor::<Flex, 1>::random([4], Distribution::Default, &Default::default());
         let random: Vec<f32> = random.into_data().to_vec().expect("float32");
         // 24 random bits each.
         let bits = |index: usize| (random[index] * 16_777_216.0) as u32;
+        let seed = [bits(0) ^ (bits(1) << 8), bits(2) ^ (bits(3) << 8)];
+        Self::new(rates, sample_of_row, rows_per_sample, seed)
+    }
+
+    pub(super) fn new(
+        [dropout, residual_dropout, drop_path]: [f64; 3],
+        sample_of_row: Option<Arc<Vec<usize>>>,
+        rows_per_sample: usize,
+        seed: [u32; 2],
+    ) -> Self {
         Self {
             dropout: dropout as f32,
             residual_dropout: residual_dropout as f32,
             drop_path: drop_path as f32,
             sample_of_row,
             rows_per_sample,
-            seed: [bits(0) ^ (bits(1) << 8), bits(2) ^ (bits(3) << 8)],
+            seed,
         }
     }
 
@@ -115,7 +120,7 @@ mod tests {
 
     #[test]
     fn masks_drop_at_their_rate_and_independently() {
-        let noise = Noise::draw(0.25, 0.1, 0.0, None, 1);
+        let noise = Noise::draw([0.25, 0.1, 0.0], None, 1);
         let count = 100_000;
         let inner: Vec<bool> = (0..count).map(|index| noise.inner().factor(index) == 0.0).collect();
         let outer: Vec<bool> = (0..count).map(|index| noise.outer().factor(index) == 0.0).collect();
@@ -126,13 +131,13 @@ mod tests {
         assert!((both - 0.025).abs() < 0.005, "{both}");
         let neighbours = inner.windows(2).filter(|pair| pair[0] && pair[1]).count() as f64 / f64::from(count);
         assert!((neighbours - 0.0625).abs() < 0.005, "{neighbours}");
-        let later = Noise::draw(0.25, 0.1, 0.0, None, 1);
+        let later = Noise::draw([0.25, 0.1, 0.0], None, 1);
         assert_ne!(later.seed, noise.seed, "every block has its own");
     }
 
     #[test]
     fn rows_of_a_sample_share_their_fate() {
-        let noise = Noise::draw(0.0, 0.0, 0.5, Some(Arc::new(vec![0, 0, 1, 1, 1, 2])), 1);
+        let noise = Noise::new([0.0, 0.0, 0.5], Some(Arc::new(vec![0, 0, 1, 1, 1, 2])), 1, [1, 2]);
         let paths: Vec<f32> = (0..6).map(|row| noise.path(0, row)).collect();
         assert_eq!([paths[0], paths[2], paths[3]], [paths[1], paths[3], paths[4]]);
         assert!(paths.iter().all(|&path| path == 0.0 || path == 2.0));
