@@ -126,17 +126,21 @@ fn option<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     })
 }
 
-/// Puts what the file of `--config` says in front of the options that were typed, so that these override it.
-pub(super) fn expand(words: Vec<OsString>, program: &Command) -> anyhow::Result<Vec<OsString>> {
+/// Puts what the file of `--config` says in front of the options that were typed, so that these override it; and tells
+/// which file that was.
+pub(super) fn expand(
+    words: Vec<OsString>,
+    program: &Command,
+) -> anyhow::Result<(Vec<OsString>, Option<PathBuf>)> {
     let takes_config = |command: &&Command| option_named_config(command).is_some();
     let typed = words.get(1).and_then(|name| program.find_subcommand(name));
     let (Some(command), Some(path)) = (typed.filter(takes_config), config_path(&words)) else {
-        return Ok(words);
+        return Ok((words, None));
     };
     let others: Vec<&Command> = program.get_subcommands().filter(takes_config).collect();
     let from_file = ConfigFile::read(&path)?.words(command, &others)?;
     let (before, after) = words.split_at(2);
-    Ok([before, &from_file, after].concat())
+    Ok(([before, &from_file, after].concat(), Some(path)))
 }
 
 fn option_named_config(command: &Command) -> Option<&Arg> {

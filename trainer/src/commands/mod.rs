@@ -4,6 +4,7 @@ mod command_line;
 mod config_file;
 mod cv;
 mod devices;
+mod dry_run;
 mod ensemble;
 mod import;
 mod predict;
@@ -57,8 +58,13 @@ impl Cli {
     /// What is wrong with the file of `--config`.
     pub fn from_command_line(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Self> {
         let program = Self::command();
-        let words = config_file::expand(command_line::with_hyphens(arguments), &program)?;
-        let matches = program.clone().get_matches_from(words);
+        let (words, config) = config_file::expand(command_line::with_hyphens(arguments), &program)?;
+        let matches = program.clone().try_get_matches_from(words).unwrap_or_else(|error| {
+            if let Some(config) = config.filter(|_| error.use_stderr()) {
+                eprintln!("optimil: with the options in {}:", config.display());
+            }
+            error.exit()
+        });
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         if let Some((name, matches)) = matches.subcommand()
             && let Some(command) = program.find_subcommand(name)

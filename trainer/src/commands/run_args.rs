@@ -97,7 +97,24 @@ impl RunArgs {
             .with_context(|| format!("parameters {}", sources.join(" and ")).trim_end().to_owned())
     }
 
-    /// Writes the configuration of a run, complete, as `run.toml` into its folder.
+    /// The configuration of a run, complete, as the text of a configuration file.
+    pub fn configuration(
+        &self,
+        command: &str,
+        options: &ResolvedOptions,
+        run: &Run,
+        dataset: &Dataset,
+    ) -> String {
+        let recorded = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("data_sha256", &dataset.sha256()),
+            ("device", &run.device.description),
+        ];
+        let device = run.device.choice.to_string();
+        options.to_toml(command, &device, &run.parameters.resolved, &recorded)
+    }
+
+    /// Writes the configuration of a run as `run.toml` into its folder.
     pub fn write_configuration(
         &self,
         folder: &Path,
@@ -106,14 +123,8 @@ impl RunArgs {
         run: &Run,
         dataset: &Dataset,
     ) -> anyhow::Result<()> {
-        let recorded = [
-            ("version", env!("CARGO_PKG_VERSION")),
-            ("data_sha256", &dataset.sha256()),
-            ("device", &run.device.description),
-        ];
-        let device = run.device.choice.to_string();
-        let text = options.to_toml(command, &device, &run.parameters.resolved, &recorded);
         let path = folder.join("run.toml");
+        let text = self.configuration(command, options, run, dataset);
         atomic_file::write(&path, |file| file.write_all(text.as_bytes()))
             .with_context(|| format!("{} cannot be written", path.display()))
     }

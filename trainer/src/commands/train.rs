@@ -12,6 +12,7 @@ use shared_model::bags::Bags;
 use shared_model::bundle::{BundleContents, DataSource, Molecule, TrainingSummary};
 
 use super::config_file::ResolvedOptions;
+use super::dry_run;
 use super::predict::attention_table;
 use super::progress;
 use super::run_args::RunArgs;
@@ -40,6 +41,9 @@ pub(super) struct TrainArgs {
     /// Citation of the data, to be shown with the model
     #[arg(long, requires = "licence")]
     citation: Option<String>,
+    /// Check everything, try some steps, tell what the run would take, and write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Run folder: bundle, metrics per epoch, predictions, parameters
     #[arg(long, short, value_name = "FOLDER")]
     out: PathBuf,
@@ -54,6 +58,10 @@ pub(super) fn run(args: &TrainArgs, options: &ResolvedOptions) -> anyhow::Result
     let (molecules, bags) = bundle_file::molecules(&dataset, &validation_rows);
     let conformers =
         args.conformers.as_deref().map(|path| bundle_file::read_conformers(path, &molecules)).transpose()?;
+    if args.dry_run {
+        let parts = [(TRAIN_SPLIT, &*train_rows), (&args.validation_split, &validation_rows)];
+        return dry_run::report(&args.run, &run, options, &dataset, parts, &args.out);
+    }
     fs::create_dir_all(&args.out)
         .with_context(|| format!("the run folder {} cannot be created", args.out.display()))?;
     args.run.write_configuration(&args.out, "train", options, &run, &dataset)?;

@@ -12,7 +12,8 @@ use std::fmt;
 use std::fs;
 use std::str::FromStr;
 
-use burn::DispatchDevice;
+use burn::tensor::backend::Backend as _;
+use burn::{Dispatch, DispatchDevice};
 
 pub use self::listing::{Backend, DeviceInfo};
 pub use self::model::{DeviceModel, PredictionError};
@@ -27,6 +28,15 @@ pub enum Device {
     Cpu,
     /// A GPU.
     Gpu(DispatchDevice),
+}
+
+impl Device {
+    /// Waits until what was asked of a GPU is done, to measure time; a GPU that fails is noticed by what comes next.
+    pub fn wait(&self) {
+        if let Self::Gpu(device) = self {
+            let _ = Dispatch::sync(device);
+        }
+    }
 }
 
 /// A device as the user asks for it.

@@ -2,7 +2,9 @@
 
 mod batches;
 mod evaluate;
+mod footprint;
 mod history;
+mod measure;
 
 use std::time::Instant;
 
@@ -20,7 +22,9 @@ use shared_model::state_dict::StateDict;
 use self::batches::Batches;
 pub use self::evaluate::Evaluation;
 use self::evaluate::evaluate;
+pub use self::footprint::Footprint;
 pub use self::history::{EpochRecord, LossValues, write_history};
+pub use self::measure::{Measurement, measure};
 use crate::data::{Dataset, TargetScales, feature_statistics};
 use crate::device::Device;
 use crate::losses::{Objective, ObjectiveWeights};
