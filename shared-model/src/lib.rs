@@ -3,6 +3,7 @@
 //! Shared by the native trainer and the browser explorer. It reads no file, no network and no clock:
 //! bytes come in, numbers go out.
 
+pub mod adamw;
 pub mod bags;
 pub mod bundle;
 pub mod config;

@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
-use trainer::commands::Cli;
+use trainer::commands::{Cli, exit_code};
 
 fn main() -> ExitCode {
     match Cli::from_command_line(std::env::args_os()).and_then(Cli::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("optimil: {error:#}");
-            // The code of bad input, like that of a wrong option.
-            ExitCode::from(2)
+            ExitCode::from(exit_code(&error))
         }
     }
 }

@@ -7,6 +7,7 @@ mod devices;
 mod dry_run;
 mod ensemble;
 mod import;
+mod interruption;
 mod predict;
 mod progress;
 mod report;
@@ -90,4 +91,10 @@ impl Cli {
             Command::Devices(args) => devices::run(&args),
         }
     }
+}
+
+/// The exit code of an error: 2, the code of bad input, like that of a wrong option; where a signal ended the work,
+/// 128 and its number.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    error.downcast_ref::<interruption::Interrupted>().map_or(2, interruption::Interrupted::exit_code)
 }

@@ -13,6 +13,7 @@ use shared_model::bundle::{BundleContents, DataSource, Molecule, TrainingSummary
 
 use super::config_file::ResolvedOptions;
 use super::dry_run;
+use super::interruption::{Interrupted, Interruption};
 use super::predict::attention_table;
 use super::progress;
 use super::run_args::RunArgs;
@@ -23,7 +24,10 @@ use crate::device::{Device, DeviceModel};
 use crate::parameters::RunParameters;
 use crate::prediction_table::{Parts, PredictionTable};
 use crate::report;
-use crate::training::{EpochRecord, Partition, Progress, TrainedModel, train, write_history};
+use crate::training::{
+    Checkpoint, EpochRecord, Partition, Progress, RunControl, RunIdentity, TrainError, TrainedModel,
+    train_controlled, write_history,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
@@ -47,9 +51,17 @@ pub(super) struct TrainArgs {
     /// Run folder: bundle, metrics per epoch, predictions, parameters
     #[arg(long, short, value_name = "FOLDER")]
     out: PathBuf,
+    /// Go on with the unfinished run in the run folder, if there is one
+    #[arg(long)]
+    resume: bool,
 }
 
 pub(super) fn run(args: &TrainArgs, options: &ResolvedOptions) -> anyhow::Result<()> {
+    let kept = unfinished_run(args)?;
+    if args.resume && kept.is_none() && args.out.join(FINISHED).exists() {
+        eprintln!("note: the run in {} is finished", args.out.display());
+        return Ok(());
+    }
     let run = args.run.resolve()?;
     let splits = Splits::named([TRAIN_SPLIT, args.validation_split.as_str()]);
     let dataset = args.run.load(&run, &splits)?;
@@ -61,6 +73,12 @@ pub(super) fn run(args: &TrainArgs, options: &ResolvedOptions) -> anyhow::Result
     if args.dry_run {
         let parts = [(TRAIN_SPLIT, &*train_rows), (&args.validation_split, &validation_rows)];
         return dry_run::report(&args.run, &run, options, &dataset, parts, &args.out);
+    }
+    let settings = args.run.settings(&run);
+    let partition = Partition { train: &train_rows, validation: &validation_rows };
+    if let Some(kept) = &kept {
+        kept.check(&RunIdentity::new(&dataset, partition, &run.parameters, &settings))
+            .with_context(|| args.out.display().to_string())?;
     }
     fs::create_dir_all(&args.out)
         .with_context(|| format!("the run folder {} cannot be created", args.out.display()))?;
@@ -75,11 +93,28 @@ pub(super) fn run(args: &TrainArgs, options: &ResolvedOptions) -> anyhow::Result
         dataset.names_3d().len(),
         run.device.description
     );
-    let settings = args.run.settings(&run);
-    let partition = Partition { train: &train_rows, validation: &validation_rows };
+    if let Some(kept) = &kept {
+        eprintln!("resuming after epoch {}", kept.epochs());
+    }
+    let interruption = Interruption::listen().context("signals cannot be received")?;
     let mut display = Display::new(settings.max_epochs);
-    let trained = train(&dataset, partition, &run.parameters, &settings, |progress| display.show(&progress))?;
+    let mut finished = kept.as_ref().map_or(0, Checkpoint::epochs);
+    let control = RunControl { folder: Some(&args.out), resume: kept, stop: Some(interruption.requested()) };
+    let result = train_controlled(&dataset, partition, &run.parameters, &settings, control, |progress| {
+        if let Progress::Epoch(record, _) = progress {
+            finished = record.epoch;
+        }
+        display.show(&progress);
+    });
     display.finish();
+    drop(interruption);
+    let (trained, divergence) = match result {
+        Ok(trained) => (trained, None),
+        Err(TrainError::NotFinite { loss, value, epoch, best: Some(best) }) => {
+            (*best, Some(TrainError::NotFinite { loss, value, epoch, best: None }))
+        }
+        Err(error) => return Err(unfinished(error, &args.out, finished)),
+    };
 
     let summary = summary(args, &dataset, partition, &trained, &run.device.description);
     export(
@@ -93,7 +128,15 @@ pub(super) fn run(args: &TrainArgs, options: &ResolvedOptions) -> anyhow::Result
     )?;
     write_report(args, &dataset, partition, &trained)?;
     print_summary(&summary, &args.out);
-    Ok(())
+    match divergence {
+        None => Ok(Checkpoint::remove(&args.out)?),
+        Some(error) => Err(anyhow::Error::from(error).context(format!(
+            "training ended early; the model of the best epoch, {}, is in {}, and the run up to epoch {finished} is \
+             kept",
+            summary.best_epoch,
+            args.out.join("model.optimil").display()
+        ))),
+    }
 }
 
 /// Predictions of the validation molecules, what the data are, and the report that is made of the run folder.
@@ -115,6 +158,40 @@ fn write_report(
         .with_context(|| writing(DatasetSummary::FILE))?;
     Ok(report::write(&args.out, &out(report::FILE))?)
 }
+
+/// The state of the run in the run folder, if one was begun there and not finished.
+fn unfinished_run(args: &TrainArgs) -> anyhow::Result<Option<Checkpoint>> {
+    if args.resume {
+        return Ok(Checkpoint::read(&args.out)?);
+    }
+    anyhow::ensure!(
+        !Checkpoint::path(&args.out).exists(),
+        "{} holds an unfinished run: go on with it by adding --resume, or choose another folder",
+        args.out.display()
+    );
+    Ok(None)
+}
+
+/// What to tell of a run that ended before its time.
+fn unfinished(error: TrainError, folder: &Path, finished: usize) -> anyhow::Error {
+    let advice = match finished {
+        0 => "no epoch was finished, so there is nothing to resume".to_owned(),
+        _ => format!(
+            "the run up to epoch {finished} is kept in {}: go on with the same command and --resume",
+            folder.display()
+        ),
+    };
+    match error {
+        TrainError::Stopped { signal } => {
+            Interrupted::new(format!("stopped by signal {signal}; {advice}"), signal).into()
+        }
+        TrainError::Device { .. } | TrainError::Folder(_) => anyhow::anyhow!("{error}; {advice}"),
+        _ => error.into(),
+    }
+}
+
+/// What a finished run always has.
+const FINISHED: &str = "run_meta.json";
 
 /// Progress on a terminal; one line an epoch elsewhere.
 struct Display {
@@ -212,7 +289,7 @@ fn export(
     write_history(&out("metrics.csv"), dataset.schema(), &trained.history)
         .with_context(|| writing("metrics.csv"))?;
     table.write(&out("leaderboard_attn.csv"))?;
-    for (name, value) in [("params.json", parameters.resolved.clone().into()), ("run_meta.json", run_meta)] {
+    for (name, value) in [("params.json", parameters.resolved.clone().into()), (FINISHED, run_meta)] {
         let text = serde_json::to_vec_pretty(&value).expect("JSON values serialise");
         atomic_file::write(&out(name), |file| std::io::Write::write_all(file, &text))
             .with_context(|| writing(name))?;

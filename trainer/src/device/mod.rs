@@ -37,6 +37,16 @@ impl Device {
             let _ = Dispatch::sync(device);
         }
     }
+
+    /// Kind of the device, as it is asked for.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            #[cfg(not(target_os = "macos"))]
+            Self::Gpu(DispatchDevice::Cuda(_)) => "cuda",
+            Self::Gpu(_) => "wgpu",
+        }
+    }
 }
 
 /// A device as the user asks for it.

@@ -18,7 +18,7 @@ use shared_model::schema::TaskSchema;
 pub use self::error::ParameterError;
 pub use self::loss::LossParameters;
 pub use self::objective::ObjectiveParameters;
-pub use self::optimisation::OptimisationParameters;
+pub use self::optimisation::{LearningRateSchedule, OptimisationParameters};
 use self::reader::Reader;
 use crate::sampling::SamplerConfig;
 

@@ -1,9 +1,13 @@
 //! Batches of a data set on a device: bags and their targets.
 
+use std::ops::Range;
+
 use burn::tensor::{
     Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
 use shared_model::network::{BagBatch, BagStore};
 
 use super::Partition;
@@ -29,6 +33,8 @@ pub(super) struct Batches<'a> {
     pub groups: Option<BitmaskGroups>,
     /// Weight of each group.
     group_weights: Vec<f32>,
+    /// Most instances of a bag in training.
+    max_instances: Option<usize>,
 }
 
 impl<'a> Batches<'a> {
@@ -56,6 +62,7 @@ impl<'a> Batches<'a> {
             scales: TargetScales::fit(dataset, partition.train),
             groups,
             group_weights,
+            max_instances: Some(parameters.optimisation.max_instances).filter(|&max| max > 0),
         }
     }
 
@@ -81,16 +88,26 @@ impl<'a> Batches<'a> {
         self.group_weights.len()
     }
 
-    /// A batch of training molecules, given as positions in the training part.
+    /// A batch of training molecules, given as positions in the training part. Which instances of a large bag are in
+    /// it is drawn anew each time.
     pub fn train_batch<B: AutodiffBackend>(
         &self,
         positions: &[usize],
+        random: &mut ChaCha8Rng,
         store: &BagStore<B::InnerBackend>,
         device: &B::Device,
     ) -> (BagBatch<B>, Targets<B>) {
         let rows: Vec<usize> = positions.iter().map(|&position| self.partition.train[position]).collect();
         let rarity: Vec<f32> = positions.iter().map(|&position| self.rarity[position]).collect();
-        (BagBatch::from_inner(store.batch(&rows)), self.targets(&rows, &rarity, device))
+        let bags = match self.max_instances {
+            None => store.batch(&rows),
+            Some(max) => {
+                let bags = rows.iter().map(|&row| self.dataset.bags().instances(row));
+                let drawn: Vec<Vec<usize>> = bags.map(|bag| draw_instances(bag, max, random)).collect();
+                store.batch_of(&rows, &drawn)
+            }
+        };
+        (BagBatch::from_inner(bags), self.targets(&rows, &rarity, device))
     }
 
     /// A batch of rows of the data set, with their own label weights.
@@ -150,4 +167,36 @@ impl<'a> Batches<'a> {
 /// Labels of some rows, row after row.
 pub(super) fn labels(dataset: &Dataset, rows: &[usize]) -> Vec<bool> {
     rows.iter().flat_map(|&row| dataset.labels_of(row)).copied().collect()
+}
+
+/// All instances of a bag, or `max` of a larger one, drawn without replacement, in their order.
+fn draw_instances(bag: Range<usize>, max: usize, random: &mut ChaCha8Rng) -> Vec<usize> {
+    if bag.len() <= max {
+        return bag.collect();
+    }
+    let mut drawn: Vec<usize> =
+        index::sample(random, bag.len(), max).into_iter().map(|index| bag.start + index).collect();
+    drawn.sort_unstable();
+    drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn large_bags_are_drawn_anew_without_replacement_and_small_ones_stay_whole() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        assert_eq!(draw_instances(5..9, 4, &mut random), [5, 6, 7, 8]);
+        let mut counts = [0; 10];
+        for _ in 0..2000 {
+            let drawn = draw_instances(20..30, 3, &mut random);
+            assert!(drawn.len() == 3 && drawn.is_sorted_by(|a, b| a < b), "{drawn:?}");
+            drawn.iter().for_each(|instance| counts[instance - 20] += 1);
+        }
+        // 600 expected of each; five standard deviations.
+        assert!(counts.iter().all(|count| (500..700).contains(count)), "{counts:?}");
+    }
 }

@@ -33,6 +33,8 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Seconds since training began.
     pub seconds: f64,
+    /// Learning rate of the last step.
+    pub lr: f64,
     /// Mean losses of the training batches.
     pub train_losses: LossValues,
     /// Mean losses on the validation molecules.
@@ -52,16 +54,59 @@ impl LossValues {
     }
 
     /// Parts before the whole: the part says more about what went wrong.
-    const NAMES: [&str; 5] = ["classification", "absorbance", "fluorescence", "bitmask", "total"];
+    pub(super) const NAMES: [&str; 5] = ["classification", "absorbance", "fluorescence", "bitmask", "total"];
 
     /// The losses in the order of their names.
-    fn values(&self) -> [f32; 5] {
+    pub(super) fn values(&self) -> [f32; 5] {
         [self.classification, self.absorbance, self.fluorescence, self.bitmask, self.total]
     }
 
     /// The first loss that is NaN or infinite.
     pub(super) fn not_finite(&self) -> Option<(&'static str, f32)> {
         Self::NAMES.into_iter().zip(self.values()).find(|(_, value)| !value.is_finite())
+    }
+}
+
+impl EpochRecord {
+    /// All numbers of an epoch with T tasks: 3 + 2·(5 + T) + 2·T.
+    pub(super) fn to_numbers(&self) -> Vec<f64> {
+        let mut numbers = vec![self.epoch as f64, self.seconds, self.lr];
+        for losses in [&self.train_losses, &self.validation_losses] {
+            numbers.extend(losses.values().iter().chain(&losses.per_task).map(|&loss| f64::from(loss)));
+        }
+        numbers.extend(self.metrics.average_precision.iter().chain(&self.metrics.roc_auc));
+        numbers
+    }
+
+    /// Takes up what [`to_numbers`](Self::to_numbers) gave; none for another number of tasks.
+    pub(super) fn from_numbers(numbers: &[f64], tasks: usize) -> Option<Self> {
+        let (&[epoch, seconds, lr], rest) = numbers.split_first_chunk()?;
+        let (train, rest) = rest.split_at_checked(5 + tasks)?;
+        let (validation, rest) = rest.split_at_checked(5 + tasks)?;
+        let (average_precision, roc_auc) = rest.split_at_checked(tasks)?;
+        let losses = |numbers: &[f64]| {
+            let values: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
+            let [classification, absorbance, fluorescence, bitmask, total, ref per_task @ ..] = values[..]
+            else {
+                unreachable!("five and the tasks'")
+            };
+            LossValues {
+                total,
+                classification,
+                absorbance,
+                fluorescence,
+                bitmask,
+                per_task: per_task.to_vec(),
+            }
+        };
+        (roc_auc.len() == tasks).then(|| Self {
+            epoch: epoch as usize,
+            seconds,
+            lr,
+            train_losses: losses(train),
+            validation_losses: losses(validation),
+            metrics: TaskMetrics { average_precision: average_precision.to_vec(), roc_auc: roc_auc.to_vec() },
+        })
     }
 }
 
@@ -84,7 +129,7 @@ fn header(schema: &TaskSchema) -> Vec<String> {
     let tasks = |prefix: &str| -> Vec<String> {
         schema.tasks.iter().map(|task| format!("{prefix}_{}", task.name)).collect()
     };
-    let mut header = vec!["epoch".to_owned(), "seconds".to_owned()];
+    let mut header = ["epoch", "seconds", "lr"].map(String::from).to_vec();
     for part in ["train", "val"] {
         header.extend(LossValues::NAMES.map(|loss| format!("{part}_loss_{loss}")));
         header.extend(tasks(&format!("{part}_loss")));
@@ -96,7 +141,7 @@ fn header(schema: &TaskSchema) -> Vec<String> {
 }
 
 fn row(record: &EpochRecord) -> Vec<String> {
-    let mut row = vec![record.epoch.to_string(), format!("{:.3}", record.seconds)];
+    let mut row = vec![record.epoch.to_string(), format!("{:.3}", record.seconds), record.lr.to_string()];
     for losses in [&record.train_losses, &record.validation_losses] {
         row.extend(losses.values().iter().chain(&losses.per_task).map(f32::to_string));
     }

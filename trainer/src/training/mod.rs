@@ -1,36 +1,42 @@
-//! Training one model: balanced batches, AdamW, early stopping on the validation molecules.
+//! Training one model: balanced batches, AdamW, early stopping on the validation molecules, and a checkpoint after
+//! every epoch.
 
+mod average;
 mod batches;
+mod checkpoint;
+mod device_failure;
 mod evaluate;
+mod event_file;
 mod footprint;
 mod history;
 mod measure;
+mod optimiser;
+mod run;
+mod run_folder;
+mod schedule;
 
-use std::time::Instant;
+use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 
 use burn::backend::{Autodiff, Flex};
-use burn::module::AutodiffModule;
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, Optimizer};
-use burn::tensor::{Tensor, backend::AutodiffBackend};
 use burn::{Dispatch, DispatchDevice};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use shared_model::config::ModelConfig;
-use shared_model::network::{BagStore, Model, NetworkError};
+use shared_model::network::NetworkError;
 use shared_model::state_dict::StateDict;
 
-use self::batches::Batches;
+pub use self::average::WeightAverage;
+pub use self::checkpoint::{Checkpoint, ResumeError, RunIdentity};
 pub use self::evaluate::Evaluation;
-use self::evaluate::evaluate;
 pub use self::footprint::Footprint;
 pub use self::history::{EpochRecord, LossValues, write_history};
 pub use self::measure::{Measurement, measure};
-use crate::data::{Dataset, TargetScales, feature_statistics};
+pub use self::optimiser::{AdamW, MomentState};
+pub use self::schedule::Schedule;
+use crate::data::{Dataset, TargetScales};
 use crate::device::Device;
-use crate::losses::{Objective, ObjectiveWeights};
 use crate::parameters::RunParameters;
-use crate::sampling::{BatchSampler, SamplingError};
-use crate::weighting::{BitmaskGroups, WeightingError, task_loss_weights};
+use crate::sampling::SamplingError;
+use crate::weighting::{BitmaskGroups, WeightingError};
 
 /// What a run needs beside data and parameters.
 #[derive(Debug, Clone)]
@@ -52,6 +58,17 @@ pub struct Partition<'a> {
     pub train: &'a [usize],
     /// Rows to validate on.
     pub validation: &'a [usize],
+}
+
+/// How a run is kept and stopped; by default it is neither.
+#[derive(Debug, Default)]
+pub struct RunControl<'a> {
+    /// Folder, which exists, for the checkpoint, the metrics and the event file of every epoch.
+    pub folder: Option<&'a Path>,
+    /// The state to go on from, which was checked to be of this run.
+    pub resume: Option<Checkpoint>,
+    /// Number of the signal that asks to stop after the running batch; 0: none.
+    pub stop: Option<&'a AtomicUsize>,
 }
 
 /// A trained model: the weights of the best epoch.
@@ -89,7 +106,7 @@ pub enum Progress<'a> {
     Epoch(&'a EpochRecord, bool),
 }
 
-/// Why training failed.
+/// Why training ended without its result.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// Batches cannot be drawn.
@@ -103,7 +120,7 @@ pub enum TrainError {
     Network(#[from] NetworkError),
     /// A loss that is no number.
     #[error(
-        "the {loss} loss became {value} in epoch {epoch}: use a smaller learning rate (lr) or look for extreme feature values"
+        "the {loss} loss became {value} in epoch {epoch}: use a smaller learning rate (lr), bound the gradients (gradient_clip_val) or look for extreme feature values"
     )]
     NotFinite {
         /// Which loss.
@@ -112,13 +129,24 @@ pub enum TrainError {
         value: f32,
         /// Epoch, counted from 1.
         epoch: usize,
+        /// The model of the best epoch before, if there was any.
+        best: Option<Box<TrainedModel>>,
     },
-}
-
-/// Random streams of a seed.
-mod stream {
-    /// Order and composition of batches. Initial weights use stream 0.
-    pub(super) const BATCHES: u64 = 1;
+    /// Someone asked to stop.
+    #[error("training was stopped by signal {signal}")]
+    Stopped {
+        /// Number of the signal.
+        signal: usize,
+    },
+    /// The device failed.
+    #[error("the device failed while it computed ({reason}): look at its driver and memory")]
+    Device {
+        /// What the backend said.
+        reason: String,
+    },
+    /// The run folder cannot be written.
+    #[error("the run folder cannot be written ({0})")]
+    Folder(#[from] std::io::Error),
 }
 
 /// Trains on some molecules and keeps the weights of the epoch that ranks the validation molecules best.
@@ -130,124 +158,33 @@ pub fn train(
     partition: Partition,
     parameters: &RunParameters,
     settings: &TrainSettings,
-    mut observe: impl FnMut(Progress),
+    observe: impl FnMut(Progress),
 ) -> Result<TrainedModel, TrainError> {
-    let observe: &mut dyn FnMut(Progress) = &mut observe;
-    match &settings.device {
-        Device::Cpu => {
-            let device = Default::default();
-            run::<Autodiff<Flex>>(dataset, partition, parameters, settings, [&device, &device], observe)
-        }
-        Device::Gpu(device) => {
-            let autodiff = DispatchDevice::autodiff(device.clone());
-            run::<Dispatch>(dataset, partition, parameters, settings, [&autodiff, device], observe)
-        }
-    }
+    train_controlled(dataset, partition, parameters, settings, RunControl::default(), observe)
 }
 
-/// Trains on the first of two names of the same device, with gradients, and evaluates on the second, without.
-fn run<B: AutodiffBackend>(
+/// Trains like [`train`], keeps the run in a folder, goes on with it, and stops when asked to.
+///
+/// # Errors
+/// [`TrainError`]; what the folder has of the last whole epoch stays there.
+pub fn train_controlled(
     dataset: &Dataset,
     partition: Partition,
     parameters: &RunParameters,
     settings: &TrainSettings,
-    [device, inner_device]: [&B::Device; 2],
-    observe: &mut dyn FnMut(Progress),
+    control: RunControl,
+    mut observe: impl FnMut(Progress),
 ) -> Result<TrainedModel, TrainError> {
-    B::seed(inner_device, settings.seed);
-
-    let batches = Batches::prepare(dataset, partition, parameters);
-    let store = BagStore::new(dataset.bags(), inner_device);
-    let objective_weights = objective_weights(&batches, parameters)?;
-    let sampler = BatchSampler::new(batches.train_labels(), &parameters.sampler)?;
-    let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
-    random.set_stream(stream::BATCHES);
-
-    let config =
-        parameters.model_config(dataset.names_2d().len(), dataset.names_3d().len(), batches.group_count());
-    let mut model = Model::<B>::initialise(&config, settings.seed, device)?;
-    if config.scaled_features {
-        model = model.with_feature_statistics(&feature_statistics(dataset, partition.train));
-    }
-    let optimisation = &parameters.optimisation;
-    let mut optimiser = AdamWConfig::new()
-        .with_epsilon(1e-8)
-        .with_weight_decay(optimisation.weight_decay as f32)
-        .init::<B, Model<B>>();
-    let train_objective = Objective::new(objective_weights.clone(), device);
-    let validation_objective = Objective::new(objective_weights, inner_device);
-
-    let mut history: Vec<EpochRecord> = Vec::new();
-    let mut best: Option<(usize, Model<B::InnerBackend>, Evaluation)> = None;
-    let started = Instant::now();
-    for epoch in 1..=settings.max_epochs {
-        let mut sums: Option<Tensor<B::InnerBackend, 1>> = None;
-        let mut accumulator = GradientsAccumulator::new();
-        let epoch_batches = sampler.epoch(&mut random);
-        let of = epoch_batches.len();
-        for (index, rows) in epoch_batches.iter().enumerate() {
-            let (bags, targets) = batches.train_batch(rows, &store, device);
-            let losses = train_objective.losses(&model.forward(bags), &targets);
-            let values = losses.to_vector().inner();
-            sums = Some(match sums {
-                Some(sums) => sums + values,
-                None => values,
-            });
-            let scaled = losses.total / optimisation.accumulate_grad_batches as f64;
-            let gradients = GradientsParams::from_grads(scaled.backward(), &model);
-            accumulator.accumulate(&model, gradients);
-            let done = index + 1;
-            if done.is_multiple_of(optimisation.accumulate_grad_batches) || done == of {
-                model = optimiser.step(optimisation.lr, model, accumulator.grads());
-            }
-            observe(Progress::Batch { epoch, done, of });
+    let task = run::Task { dataset, partition, parameters, settings };
+    let observe: &mut dyn FnMut(Progress) = &mut observe;
+    match &settings.device {
+        Device::Cpu => {
+            let device = Default::default();
+            run::run::<Autodiff<Flex>>(task, control, [&device, &device], observe)
         }
-        let sums = sums.expect("an epoch has at least one batch");
-        let train_losses = LossValues::from_vector(sums / of as f64);
-        if let Some((loss, value)) = train_losses.not_finite() {
-            return Err(TrainError::NotFinite { loss, value, epoch });
-        }
-
-        let valid = model.valid();
-        let evaluation = evaluate(&valid, &batches, &store, &validation_objective, inner_device);
-        if let Some((loss, value)) = evaluation.losses.not_finite() {
-            return Err(TrainError::NotFinite { loss, value, epoch });
-        }
-        let record = EpochRecord {
-            epoch,
-            seconds: started.elapsed().as_secs_f64(),
-            train_losses,
-            validation_losses: evaluation.losses.clone(),
-            metrics: evaluation.metrics.clone(),
-        };
-        let is_best = best
-            .as_ref()
-            .is_none_or(|(index, ..)| record.metrics.macro_ap() > history[*index].metrics.macro_ap());
-        observe(Progress::Epoch(&record, is_best));
-        history.push(record);
-        if is_best {
-            best = Some((history.len() - 1, valid, evaluation));
-        }
-        let best_index = best.as_ref().map_or(0, |(index, ..)| *index);
-        if history.len() - 1 - best_index >= settings.patience {
-            break;
+        Device::Gpu(device) => {
+            let autodiff = DispatchDevice::autodiff(device.clone());
+            device_failure::guarded(|| run::run::<Dispatch>(task, control, [&autodiff, device], observe))
         }
     }
-    let (best, model, evaluation) = best.expect("at least one epoch is run");
-    let Batches { scales, groups, .. } = batches;
-    Ok(TrainedModel { config, weights: model.state_dict(), scales, groups, history, best, evaluation })
-}
-
-fn objective_weights(batches: &Batches, parameters: &RunParameters) -> Result<ObjectiveWeights, TrainError> {
-    let loss = &parameters.loss;
-    let tasks = task_loss_weights(batches.train_labels(), &loss.tasks)?;
-    Ok(ObjectiveWeights {
-        pos_weight: tasks.pos_weight,
-        gamma: tasks.gamma,
-        lam: tasks.lam,
-        lambda_aux_abs: loss.lambda_aux_abs,
-        lambda_aux_fluo: loss.lambda_aux_fluo,
-        lambda_aux_bitmask: loss.lambda_aux_bitmask,
-        regression: loss.regression,
-    })
 }

@@ -1,0 +1,179 @@
+//! The optimiser and the average of the weights against their definitions, on the fused path of the CPU and on the
+//! tensor operations of other devices.
+
+use burn::backend::{Autodiff, Flex, flex::FlexDevice};
+use burn::module::AutodiffModule;
+use burn::tensor::{Tensor, backend::AutodiffBackend};
+use burn::{Dispatch, DispatchDevice};
+use serde_json::json;
+use shared_model::adamw::AdamWStep;
+use shared_model::config::ModelConfig;
+use shared_model::network::{BagBatch, Model};
+use shared_model::schema::TaskSchema;
+use shared_model::state_dict::StateDict;
+use trainer::parameters::RunParameters;
+use trainer::training::{AdamW, WeightAverage};
+
+fn config() -> ModelConfig {
+    let parameters = json!({
+        "mol_hidden": 8, "mol_layers": 1, "mol_dropout": 0, "inst_hidden": 8, "inst_layers": 1, "inst_dropout": 0,
+        "proj_dim": 8, "attn_heads": 2, "attn_dropout": 0, "mixer_hidden": 8, "mixer_layers": 1, "mixer_dropout": 0,
+        "head_num_layers": 1, "head_dropout": 0, "head_stochastic_depth": 0,
+    });
+    let schema = TaskSchema::euos25();
+    let run = RunParameters::from_json(&parameters, &schema).expect("valid parameters");
+    let mut config = run.model_config(3, 2, 0);
+    (config.residual_dropout, config.drop_path) = (0.0, 0.0);
+    config
+}
+
+/// Gradients of the mean squared logit, times `scale`, for a batch of three bags.
+fn gradients<A: AutodiffBackend>(model: &Model<A>, scale: f64, device: &A::Device) -> A::Gradients {
+    let batch = BagBatch::padded(
+        Tensor::from_floats([[0.1, 0.2, -0.3], [1.0, -1.0, 0.5], [0.0, 0.7, 0.7]], device),
+        Tensor::from_floats(
+            [[[0.5, -0.5], [1.0, 0.0]], [[0.3, 0.4], [0.0, 0.0]], [[2.0, 1.0], [0.1, 0.2]]],
+            device,
+        ),
+        Tensor::<A, 2>::from_floats([[0.0, 0.0], [0.0, 1.0], [0.0, 0.0]], device).greater_elem(0.5),
+    );
+    (model.forward(batch).logits - 1.0).powi_scalar(2).mean().mul_scalar(scale).backward()
+}
+
+const SCALES: [f64; 3] = [1.0, 40.0, 0.5];
+const LR: f64 = 1e-2;
+const WEIGHT_DECAY: f64 = 0.1;
+
+/// The weights after steps on gradients of different lengths.
+fn trained<A: AutodiffBackend>(max_norm: Option<f64>, device: &A::Device) -> StateDict {
+    let mut model = Model::<A>::initialise(&config(), 1, device).expect("a network");
+    let mut optimiser = AdamW::new(WEIGHT_DECAY, max_norm);
+    for scale in SCALES {
+        optimiser.accumulate(&model, gradients(&model, scale, device));
+        model = optimiser.step(model, LR);
+    }
+    model.state_dict()
+}
+
+/// The same by the definition, one tensor of the state dict after the other.
+fn expected(max_norm: Option<f64>) -> StateDict {
+    type A = Autodiff<Flex>;
+    let (config, device) = (config(), FlexDevice);
+    let mut weights = Model::<A>::initialise(&config, 1, &device).expect("a network").state_dict();
+    let mut moments = std::collections::BTreeMap::new();
+    for (step, scale) in SCALES.into_iter().enumerate() {
+        let model = Model::<A>::from_state(&config, &weights, &device).expect("a network");
+        let gradients = model.gradients(&gradients(&model, scale, &device));
+        let norm: f64 = gradients.iter().flat_map(|(_, g)| g.data()).map(|&g| f64::from(g).powi(2)).sum();
+        let gradient_scale = max_norm.map_or(1.0, |max| (max / (norm.sqrt() + 1e-6)).min(1.0));
+        let step = AdamWStep {
+            lr: LR,
+            weight_decay: WEIGHT_DECAY,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            step: step as u64 + 1,
+            gradient_scale,
+        };
+        for (name, gradient) in gradients.iter() {
+            let tensor = weights.get(name).expect("a parameter");
+            let (shape, mut values) = (tensor.shape().to_vec(), tensor.data().to_vec());
+            let zeros = vec![0.0; values.len()];
+            let (first, second) = moments.entry(name.to_owned()).or_insert((zeros.clone(), zeros));
+            step.update(&mut values, gradient.data(), first, second);
+            weights.insert(name, shared_model::state_dict::HostTensor::new(shape, values));
+        }
+    }
+    weights
+}
+
+fn assert_close(found: &StateDict, expected: &StateDict, tolerance: f32) {
+    assert_eq!(found.len(), expected.len());
+    for ((name, found), (_, expected)) in found.iter().zip(expected.iter()) {
+        for (found, expected) in found.data().iter().zip(expected.data()) {
+            assert!((found - expected).abs() <= tolerance, "{name}: {found}, expected {expected}");
+        }
+    }
+}
+
+#[test]
+fn steps_are_those_of_the_definition_with_and_without_clipping() {
+    let dispatch = DispatchDevice::autodiff(DispatchDevice::Flex(FlexDevice));
+    for max_norm in [None, Some(0.3)] {
+        let expected = expected(max_norm);
+        assert_close(&trained::<Autodiff<Flex>>(max_norm, &FlexDevice), &expected, 1e-6);
+        // Adam blows up rounding where a gradient is all but 0.
+        assert_close(&trained::<Dispatch>(max_norm, &dispatch), &expected, 1e-4);
+    }
+}
+
+#[test]
+fn clipping_changes_what_is_longer_than_the_bound_only() {
+    let free = trained::<Autodiff<Flex>>(None, &FlexDevice);
+    assert_eq!(trained::<Autodiff<Flex>>(Some(1e5), &FlexDevice), free);
+    assert_ne!(trained::<Autodiff<Flex>>(Some(0.3), &FlexDevice), free);
+}
+
+#[test]
+fn accumulated_gradients_are_added_and_used_once() {
+    type A = Autodiff<Flex>;
+    let device = FlexDevice;
+    let steps = |parts: &[&[f64]]| {
+        let mut model = Model::<A>::initialise(&config(), 1, &device).expect("a network");
+        let mut optimiser = AdamW::new(0.0, None);
+        for batches in parts {
+            for &scale in *batches {
+                optimiser.accumulate(&model, gradients(&model, scale, &device));
+            }
+            model = optimiser.step(model, LR);
+        }
+        model.state_dict()
+    };
+    assert_close(&steps(&[&[0.25, 0.25], &[2.0, 1.0]]), &steps(&[&[0.5], &[3.0]]), 1e-5);
+}
+
+#[test]
+fn moments_that_were_kept_go_on_to_the_bit() {
+    type A = Autodiff<Flex>;
+    let (config, device) = (config(), FlexDevice);
+    let mut model = Model::<A>::initialise(&config, 1, &device).expect("a network");
+    let mut optimiser = AdamW::new(WEIGHT_DECAY, None);
+    for (step, scale) in SCALES.into_iter().enumerate() {
+        if step == 2 {
+            let state = optimiser.state();
+            assert!(state.iter().flatten().all(|(_, steps)| *steps == 2));
+            optimiser = AdamW::new(WEIGHT_DECAY, None);
+            optimiser.restore(state, &device);
+            model = Model::from_state(&config, &model.state_dict(), &device).expect("a network");
+        }
+        optimiser.accumulate(&model, gradients(&model, scale, &device));
+        model = optimiser.step(model, LR);
+    }
+    assert_eq!(model.state_dict(), trained::<A>(None, &device));
+}
+
+#[test]
+fn the_average_weighs_later_weights_more() {
+    type A = Autodiff<Flex>;
+    let device = FlexDevice;
+    let models: Vec<Model<Flex>> = (0..4)
+        .map(|seed| Model::<A>::initialise(&config(), seed, &device).expect("a network").valid())
+        .collect();
+    let mut average = WeightAverage::new(0.8, None);
+    assert!(average.model().is_none());
+    for model in &models {
+        average.update(model.clone());
+    }
+    let shares = [0.8f32.powi(3), 0.2 * 0.8f32.powi(2), 0.2 * 0.8, 0.2];
+    let states: Vec<StateDict> = models.iter().map(Model::state_dict).collect();
+    let found = average.model().expect("an average").state_dict();
+    for (name, found) in found.iter() {
+        for (index, found) in found.data().iter().enumerate() {
+            let expected: f32 = states
+                .iter()
+                .zip(shares)
+                .map(|(state, share)| state.get(name).expect("same").data()[index] * share)
+                .sum();
+            assert!((found - expected).abs() < 1e-6, "{name}: {found}, expected {expected}");
+        }
+    }
+}
