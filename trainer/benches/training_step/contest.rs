@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::clock::Time;
 use crate::pytorch;
 use crate::spread::Spread;
+use crate::workload::Tables;
 
 /// Headings of the rows of [`Outcome::row`].
 pub const HEADINGS: [&str; 7] =
@@ -71,9 +72,9 @@ impl Side {
 }
 
 impl Contest {
-    pub fn start(folder: &Path, python: &Path, threads: usize) -> anyhow::Result<Self> {
+    pub fn start(folder: &Path, tables: &Tables, python: &Path, threads: usize) -> anyhow::Result<Self> {
         let mut ours = Command::new(std::env::current_exe()?);
-        ours.arg("--serve").arg(folder);
+        ours.arg("--serve").arg(folder).arg("--tables").arg(tables.folder());
         let mut baseline = Command::new(python);
         baseline.arg(pytorch::script()).arg(folder).arg(threads.to_string());
         Ok(Self {
@@ -126,6 +127,20 @@ impl Contest {
             std::thread::sleep(PAUSE);
             let time: Time = self.pytorch.ask(&format!("{command} {}", repeats[1]))?;
             outcome.pytorch.push(time.per(repeats[1]));
+        }
+        Ok(outcome)
+    }
+
+    /// Times epochs; the first one of a round, which allocates, does not count.
+    pub fn epochs(&mut self, baseline: &str, rounds: usize, epochs: usize) -> anyhow::Result<Outcome> {
+        let mut outcome = Outcome { ours: Vec::new(), pytorch: Vec::new() };
+        for _ in 0..rounds {
+            std::thread::sleep(PAUSE);
+            let times: Vec<Time> = self.ours.ask(&format!("epoch {epochs}"))?;
+            outcome.ours.extend(&times[1..]);
+            std::thread::sleep(PAUSE);
+            let times: Vec<Time> = self.pytorch.ask(&format!("{baseline} {epochs}"))?;
+            outcome.pytorch.extend(&times[1..]);
         }
         Ok(outcome)
     }

@@ -1,4 +1,4 @@
-//! Training step and forward pass, against PyTorch on the same shapes, weights and threads.
+//! Training step, forward pass and epoch, against PyTorch on the same shapes, weights and threads.
 //!
 //! ```sh
 //! cargo bench --locked --workspace --exclude explorer --bench training_step
@@ -22,14 +22,14 @@ mod spread;
 mod table;
 mod workload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
 
 use crate::contest::Contest;
 use crate::table::print_table;
-use crate::workload::BagSizes;
+use crate::workload::{BagSizes, Tables};
 
 #[derive(Parser)]
 struct Options {
@@ -42,9 +42,16 @@ struct Options {
     /// Least seconds of a round
     #[arg(long, default_value_t = 1.5)]
     seconds: f64,
-    /// Only this shape: a, b or c
+    /// Only the steps of this shape (a, b or c), or only the epochs (epoch)
     #[arg(long)]
     only: Option<String>,
+    /// Folder of the tables of the epoch: labels.csv, feat2d_scaled.csv.gz, feat3d_scaled.csv.gz,
+    /// feat3d_qm_scaled.csv.gz, params.json, and schema.toml unless the tasks are the built-in ones
+    #[arg(long, value_name = "FOLDER")]
+    tables: Option<PathBuf>,
+    /// Epochs of a round
+    #[arg(long, default_value_t = 4)]
+    epochs: usize,
     /// Profile our own steps for so many seconds; no PyTorch
     #[arg(long, value_name = "SECONDS")]
     profile: Option<f64>,
@@ -91,8 +98,10 @@ const SHAPES: [Shape; 3] = [
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    let default_tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/chromophores");
+    let tables = Tables::in_folder(options.tables.as_deref().unwrap_or(&default_tables));
     if let Some(folder) = &options.serve {
-        return ours::serve(folder);
+        return ours::serve(folder, &tables);
     }
     let folder = tempfile::tempdir()?;
     let wanted = |key: &str| options.only.as_deref().is_none_or(|only| only == key);
@@ -107,7 +116,7 @@ fn main() -> anyhow::Result<()> {
     for shape in SHAPES.iter().filter(|shape| wanted(shape.key)) {
         workload::write_steps(folder.path(), shape.width, shape.batch_size, shape.bags)?;
         for &threads in &options.threads {
-            let mut contest = Contest::start(folder.path(), &python, threads)?;
+            let mut contest = Contest::start(folder.path(), &tables, &python, threads)?;
             contest.check_losses(shape.title)?;
             for (what, command) in [("step", "step"), ("forward", "forward")] {
                 let result = contest.steps(command, options.rounds, options.seconds)?;
@@ -115,11 +124,23 @@ fn main() -> anyhow::Result<()> {
             }
         }
     }
+    if wanted("epoch") {
+        let folder = tempfile::tempdir()?;
+        workload::write_epochs(folder.path(), &tables, options.epochs)?;
+        for &threads in &options.threads {
+            let mut contest = Contest::start(folder.path(), &tables, &python, threads)?;
+            contest.check_losses("the tables' first validation molecules")?;
+            for (baseline, command) in [("Lightning", "lightning"), ("bare loop", "loop")] {
+                let result = contest.epochs(command, options.rounds.div_ceil(2), options.epochs)?;
+                rows.push(result.row(&format!("epoch against PyTorch's {baseline}"), threads));
+            }
+        }
+    }
     println!();
     print_table(&contest::HEADINGS, &rows);
     println!(
         "\nmilliseconds, median (range); CPU is the time of all threads; ratio is PyTorch / ours of the medians\n\
-         step: forward, losses, backward, AdamW; forward: without gradients"
+         step: forward, losses, backward, AdamW; forward: without gradients; epoch: training and validation"
     );
     Ok(())
 }

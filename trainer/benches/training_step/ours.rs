@@ -7,25 +7,28 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
-use burn::optim::adaptor::OptimizerAdaptor;
-use burn::optim::{AdamW, AdamWConfig, GradientsParams, Optimizer};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use serde_json::{Map, Value, json};
 use shared_model::network::{BagBatch, BagStore, Model};
 use shared_model::state_dict::StateDict;
+use trainer::device::Device;
 use trainer::losses::{Objective, RegressionTargets, Targets};
+use trainer::training::{AdamW, Partition, Progress, TrainSettings, train};
 
 use crate::clock::{Clock, Time};
-use crate::workload::{Config, bags};
+use crate::workload::{Config, Tables, bags};
 
 type Cpu = Autodiff<Flex>;
+
+const BETWEEN_STEPS: &str = "the network is put back after every step";
 
 /// A network in training, and the batches that it goes through in turn.
 struct Training {
     config: Config,
-    network: Model<Cpu>,
-    optimiser: OptimizerAdaptor<AdamW, Model<Cpu>, Cpu>,
+    /// None only during a step, which updates the weights in place.
+    network: Option<Model<Cpu>>,
+    optimiser: AdamW<Flex>,
     objective: Objective<Cpu>,
     batches: Vec<(BagBatch<Cpu>, Targets<Cpu>)>,
     plain: Plain,
@@ -44,7 +47,6 @@ impl Training {
         let device = Default::default();
         let weights = StateDict::from_safetensors(&fs::read(folder.join("weights.safetensors"))?)?;
         let network = Model::from_state(&config.model, &weights, &device)?;
-        let adamw = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay as f32);
         let (mut batches, mut plain) = (Vec::new(), Vec::new());
         for index in 0.. {
             let path = folder.join(format!("batch_{index}.safetensors"));
@@ -59,8 +61,8 @@ impl Training {
             plain.push((bags, targets(&batch, &device)?));
         }
         Ok(Self {
-            network,
-            optimiser: adamw.init(),
+            network: Some(network),
+            optimiser: AdamW::new(config.weight_decay, None),
             objective: Objective::new(config.objective.clone(), &device),
             batches,
             plain: Plain { objective: Objective::new(config.objective.clone(), &device), batches: plain },
@@ -73,14 +75,15 @@ impl Training {
         for _ in 0..steps {
             self.steps += 1;
             let (bags, targets) = &self.batches[self.steps % self.batches.len()];
-            let losses = self.objective.losses(&self.network.forward(bags.clone()), targets);
-            let gradients = GradientsParams::from_grads(losses.total.backward(), &self.network);
-            self.network = self.optimiser.step(self.config.lr, self.network.clone(), gradients);
+            let network = self.network.take().expect(BETWEEN_STEPS);
+            let losses = self.objective.losses(&network.forward(bags.clone()), targets);
+            self.optimiser.accumulate(&network, losses.total.backward());
+            self.network = Some(self.optimiser.step(network, self.config.lr));
         }
     }
 
     fn forward(&mut self, passes: usize) {
-        let network = self.network.valid();
+        let network = self.network.as_ref().expect(BETWEEN_STEPS).valid();
         for _ in 0..passes {
             self.steps += 1;
             let (bags, _) = &self.plain.batches[self.steps % self.batches.len()];
@@ -91,7 +94,7 @@ impl Training {
     /// All losses of the first batch, without dropout.
     fn losses(&self) -> anyhow::Result<Map<String, Value>> {
         let (bags, targets) = self.plain.batches.first().context("the workload has a batch")?;
-        let output = self.network.valid().forward(bags.clone());
+        let output = self.network.as_ref().expect(BETWEEN_STEPS).valid().forward(bags.clone());
         let losses = self.plain.objective.losses(&output, targets).to_vector();
         let values: Vec<f32> = losses.into_data().to_vec().expect("float32");
         let names = ["total", "classification", "absorbance", "fluorescence", "bitmask"].map(str::to_owned);
@@ -106,18 +109,19 @@ fn targets<B: Backend>(batch: &StateDict, device: &B::Device) -> anyhow::Result<
         let host = batch.get(name).with_context(|| format!("the batch has no {name}"))?;
         Ok(Tensor::from_data(TensorData::new(host.data().to_vec(), host.shape().to_vec()), device))
     };
-    let regression = |name: &str| -> anyhow::Result<RegressionTargets<B>> {
-        Ok(RegressionTargets {
-            values: tensor(&format!("{name}_values"))?,
-            weights: tensor(&format!("{name}_weights"))?,
-        })
+    let regression = |name: &str| -> anyhow::Result<Option<RegressionTargets<B>>> {
+        let [values, weights] = ["values", "weights"].map(|part| format!("{name}_{part}"));
+        if batch.get(&values).is_none() {
+            return Ok(None);
+        }
+        Ok(Some(RegressionTargets { values: tensor(&values)?, weights: tensor(&weights)? }))
     };
     Ok(Targets {
         labels: tensor("labels")?,
         label_weights: tensor("label_weights")?,
-        absorbance: Some(regression("absorbance")?),
-        fluorescence: Some(regression("fluorescence")?),
-        bitmask: Some(tensor("bitmask")?),
+        absorbance: regression("absorbance")?,
+        fluorescence: regression("fluorescence")?,
+        bitmask: batch.get("bitmask").map(|_| tensor("bitmask")).transpose()?,
     })
 }
 
@@ -136,8 +140,24 @@ pub fn profile(folder: &Path, seconds: f64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs the trainer for so many epochs; the time of each.
+fn epochs(tables: &Tables, count: usize) -> anyhow::Result<Vec<Time>> {
+    let (dataset, parameters) = (tables.load()?, tables.parameters()?);
+    let (training, validation) = Tables::rows(&dataset)?;
+    let partition = Partition { train: &training, validation: &validation };
+    let settings = TrainSettings { seed: 0, max_epochs: count, patience: count, device: Device::Cpu };
+    let (mut times, mut clock) = (Vec::new(), Clock::start());
+    train(&dataset, partition, &parameters, &settings, |progress| {
+        if let Progress::Epoch(..) = progress {
+            times.push(clock.read());
+            clock = Clock::start();
+        }
+    })?;
+    Ok(times)
+}
+
 /// Answers commands, one a line, by a line of JSON each, until the input ends.
-pub fn serve(folder: &Path) -> anyhow::Result<()> {
+pub fn serve(folder: &Path, tables: &Tables) -> anyhow::Result<()> {
     let mut training = Training::read(folder)?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -152,6 +172,7 @@ pub fn serve(folder: &Path) -> anyhow::Result<()> {
             "loss" => Value::Object(training.losses()?),
             "step" => json!(timed(&mut |steps| training.train(steps))),
             "forward" => json!(timed(&mut |passes| training.forward(passes))),
+            "epoch" => json!(epochs(tables, count)?),
             _ => bail!("unknown command {command}"),
         };
         let mut output = std::io::stdout().lock();

@@ -19,7 +19,8 @@ use crate::weighting::{BitmaskGroups, bitmask_ids, bitmask_sample_weights};
 
 /// What is needed to make batches of a training and a validation part; everything that is fitted (scales,
 /// groups, rarities) is fitted on the training part alone.
-pub(super) struct Batches<'a> {
+#[derive(Debug)]
+pub struct Batches<'a> {
     dataset: &'a Dataset,
     partition: Partition<'a>,
     /// Labels of the training rows [M_train, T].
@@ -28,6 +29,7 @@ pub(super) struct Batches<'a> {
     validation_labels: Vec<bool>,
     /// Factor of each training row's label weights.
     rarity: Vec<f32>,
+    /// Scales of the auxiliary targets.
     pub scales: TargetScales,
     /// Bitmask groups, if there is a bitmask loss.
     pub groups: Option<BitmaskGroups>,
@@ -38,6 +40,7 @@ pub(super) struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
+    /// Fits what is fitted.
     pub fn prepare(dataset: &'a Dataset, partition: Partition<'a>, parameters: &RunParameters) -> Self {
         let loss = &parameters.loss;
         let tasks = dataset.schema().task_count();
@@ -66,6 +69,7 @@ impl<'a> Batches<'a> {
         }
     }
 
+    /// The data set that both parts are of.
     pub fn dataset(&self) -> &Dataset {
         self.dataset
     }
@@ -75,10 +79,12 @@ impl<'a> Batches<'a> {
         self.partition.validation
     }
 
+    /// Labels of the training molecules [M_train, T].
     pub fn train_labels(&self) -> LabelMatrix<'_> {
         LabelMatrix::new(&self.train_labels, self.dataset.schema().task_count())
     }
 
+    /// Labels of the validation molecules [M_validation, T].
     pub fn validation_labels(&self) -> LabelMatrix<'_> {
         LabelMatrix::new(&self.validation_labels, self.dataset.schema().task_count())
     }

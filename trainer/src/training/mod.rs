@@ -25,12 +25,14 @@ use shared_model::network::NetworkError;
 use shared_model::state_dict::StateDict;
 
 pub use self::average::WeightAverage;
+pub use self::batches::Batches;
 pub use self::checkpoint::{Checkpoint, ResumeError, RunIdentity};
 pub use self::evaluate::Evaluation;
 pub use self::footprint::Footprint;
 pub use self::history::{EpochRecord, LossValues, write_history};
 pub use self::measure::{Measurement, measure};
 pub use self::optimiser::{AdamW, MomentState};
+pub use self::run::objective_weights;
 pub use self::schedule::Schedule;
 use crate::data::{Dataset, TargetScales};
 use crate::device::Device;

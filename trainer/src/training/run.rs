@@ -288,7 +288,14 @@ fn epoch_seed(seed: u64, epoch: usize) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-fn objective_weights(batches: &Batches, parameters: &RunParameters) -> Result<ObjectiveWeights, TrainError> {
+/// Weights of the objective for the training molecules of some batches.
+///
+/// # Errors
+/// [`TrainError::Weighting`] if there is nothing to weight.
+pub fn objective_weights(
+    batches: &Batches,
+    parameters: &RunParameters,
+) -> Result<ObjectiveWeights, TrainError> {
     let loss = &parameters.loss;
     let tasks = task_loss_weights(batches.train_labels(), &loss.tasks)?;
     Ok(ObjectiveWeights {
