@@ -22,6 +22,7 @@ pub mod prediction_table;
 pub mod report;
 pub mod sampling;
 pub mod serve;
+pub mod study;
 pub mod suggestion;
 pub mod training;
 pub mod weighting;
