@@ -1,7 +1,7 @@
 //! The `optimil` trainer: tables in, one model bundle out.
 //!
 //! Layers, each of which uses only those after it: [`commands`]; [`report`]; [`cross_validation`]; [`training`],
-//! [`import`], [`ensemble`], [`serve`];
+//! [`import`], [`ensemble`], [`serve`]; [`search`]; [`study`];
 //! [`data`], [`losses`], [`sampling`], [`weighting`], [`metrics`], [`checkpoint`].
 
 pub mod atomic_file;
@@ -21,6 +21,7 @@ pub mod parameters;
 pub mod prediction_table;
 pub mod report;
 pub mod sampling;
+pub mod search;
 pub mod serve;
 pub mod study;
 pub mod suggestion;
