@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::python_json;
+
 /// The values that a parameter can take.
 ///
 /// A value has two forms: the external one that a person reads (a JSON value), and the internal one that is stored and
@@ -92,7 +94,8 @@ impl Distribution {
     /// # Errors
     /// [`DistributionError`] if it is of another form, or describes no value at all.
     pub fn from_json(text: &str) -> Result<Self, DistributionError> {
-        let stored = serde_json::from_str(text).map_err(|error| DistributionError(error.to_string()))?;
+        let value = python_json::parse(text).map_err(|error| DistributionError(error.to_string()))?;
+        let stored = serde_json::from_value(value).map_err(|error| DistributionError(error.to_string()))?;
         let distribution = match stored {
             Stored::Float { low, high, log, step } => Self::Float { low, high, log, step },
             Stored::Int { low, high, log, step } => Self::Int { low, high, log, step },

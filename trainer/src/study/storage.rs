@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Direction, Distribution, Parameter, Trial, TrialState};
@@ -46,6 +47,10 @@ pub struct NewTrial {
     pub state: TrialState,
     /// Its value, if it is finished.
     pub value: Option<f64>,
+    /// When it was taken up; none: now, unless it waits.
+    pub started: Option<Timestamp>,
+    /// When it was finished; none: now, if it is.
+    pub completed: Option<Timestamp>,
     /// Its parameters, if they are known.
     pub parameters: BTreeMap<String, Parameter>,
     /// Values reported, by step.
@@ -72,6 +77,8 @@ impl NewTrial {
         Self {
             state,
             value: None,
+            started: None,
+            completed: None,
             parameters: BTreeMap::new(),
             intermediate: BTreeMap::new(),
             user_attributes: Map::new(),
@@ -107,8 +114,25 @@ pub enum StorageError {
         /// Its name.
         name: String,
     },
+    /// The study is not there, or no more.
+    #[error("{storage} does not have the study (any more): somebody may have deleted it")]
+    NoStudy {
+        /// Which storage.
+        storage: String,
+    },
+    /// A parameter of this name was drawn from something else before.
+    #[error(
+        "{storage}: the parameter \"{name}\" had another kind of distribution, scale or choices in this study before; \
+         start another study, or give the parameter another name"
+    )]
+    Incompatible {
+        /// Which storage.
+        storage: String,
+        /// The parameter.
+        name: String,
+    },
     /// The trial is finished, or unknown: nothing about it can be changed.
-    #[error("trial {0:?} is finished: nothing about it can be changed")]
+    #[error("the trial with the identity {} is finished: nothing about it can be changed", .0.0)]
     Finished(TrialId),
 }
 
@@ -162,7 +186,7 @@ pub trait Storage: Send + Sync {
     /// Sets a parameter of a running trial.
     ///
     /// # Errors
-    /// [`StorageError::Finished`], or that it cannot be reached.
+    /// [`StorageError::Finished`], [`StorageError::Incompatible`], or that it cannot be reached.
     fn set_parameter(
         &self,
         trial: TrialId,
@@ -172,7 +196,7 @@ pub trait Storage: Send + Sync {
     ) -> Result<(), StorageError>;
 
     /// Changes the state, with the value of a finished trial. To RUNNING it goes from WAITING alone: `false` says that
-    /// somebody else was faster.
+    /// somebody else was faster. A running trial that is handed back becomes WAITING again.
     ///
     /// # Errors
     /// [`StorageError::Finished`], or that it cannot be reached.
@@ -200,7 +224,8 @@ pub trait Storage: Send + Sync {
     /// [`stale_trials`](Self::stale_trials).
     ///
     /// # Errors
-    /// That it cannot be reached.
+    /// [`StorageError::Finished`] if the trial does not run any more: somebody took its worker for dead, which had
+    /// better leave it. Or that it cannot be reached.
     fn heartbeat(&self, trial: TrialId) -> Result<(), StorageError>;
 
     /// Running trials that had a heartbeat once, but none for `grace`. A trial without any heartbeat belongs to a worker
