@@ -14,7 +14,7 @@ use trainer::cross_validation::{
     cross_validate, fold_seed,
 };
 use trainer::data::Dataset;
-use trainer::device;
+use trainer::device::{self, Precision};
 use trainer::parameters::RunParameters;
 use trainer::prediction_table::FoldKey;
 use trainer::training::TrainSettings;
@@ -29,7 +29,7 @@ fn parameters(dataset: &Dataset) -> RunParameters {
 
 fn settings(seed: u64) -> TrainSettings {
     let device = device::select("cpu".parse().expect("known")).expect("always there").device;
-    TrainSettings { seed, max_epochs: 2, patience: 2, device }
+    TrainSettings { seed, max_epochs: 2, patience: 2, device, precision: Precision::Float32 }
 }
 
 /// The random state of the dropout belongs to the process: two trainings at once would disturb each other.

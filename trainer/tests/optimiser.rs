@@ -12,7 +12,7 @@ use shared_model::network::{BagBatch, Model};
 use shared_model::schema::TaskSchema;
 use shared_model::state_dict::StateDict;
 use trainer::parameters::RunParameters;
-use trainer::training::{AdamW, WeightAverage};
+use trainer::training::{AdamW, LossScaler, WeightAverage};
 
 fn config() -> ModelConfig {
     let parameters = json!({
@@ -149,6 +149,44 @@ fn moments_that_were_kept_go_on_to_the_bit() {
         model = optimiser.step(model, LR);
     }
     assert_eq!(model.state_dict(), trained::<A>(None, &device));
+}
+
+/// Weights after steps on gradients of a scaled loss, and the scaler; a loss in `overflowing` is infinite.
+fn trained_scaled<A: AutodiffBackend>(
+    max_norm: Option<f64>,
+    overflowing: &[usize],
+    device: &A::Device,
+) -> (StateDict, LossScaler) {
+    let mut model = Model::<A>::initialise(&config(), 1, device).expect("a network");
+    let (mut optimiser, mut scaler) = (AdamW::new(WEIGHT_DECAY, max_norm), LossScaler::default());
+    let mut losses = SCALES.into_iter();
+    for step in 0..SCALES.len() + overflowing.len() {
+        let overflows = overflowing.contains(&step);
+        let scale =
+            if overflows { f64::INFINITY } else { losses.next().expect("one a step") * scaler.scale() };
+        optimiser.accumulate(&model, gradients(&model, scale, device));
+        let before = overflows.then(|| model.state_dict());
+        let (stepped, made) = optimiser.step_scaled(model, LR, &mut scaler);
+        model = stepped;
+        assert_eq!(made, !overflows);
+        assert!(before.is_none_or(|before| before == model.state_dict()), "no step, no change");
+    }
+    (model.state_dict(), scaler)
+}
+
+#[test]
+fn steps_on_a_scaled_loss_are_those_of_the_loss_and_infinite_gradients_make_none() {
+    let dispatch = DispatchDevice::autodiff(DispatchDevice::Flex(FlexDevice));
+    for max_norm in [None, Some(0.3)] {
+        let expected = expected(max_norm);
+        for overflowing in [&[][..], &[0, 2]] {
+            let (found, scaler) = trained_scaled::<Autodiff<Flex>>(max_norm, overflowing, &FlexDevice);
+            assert_close(&found, &expected, 1e-6);
+            assert_eq!(scaler.skipped(), overflowing.len() as u64);
+            assert_eq!(scaler.scale(), 65_536.0 / f64::exp2(overflowing.len() as f64));
+            assert_close(&trained_scaled::<Dispatch>(max_norm, overflowing, &dispatch).0, &expected, 1e-4);
+        }
+    }
 }
 
 #[test]

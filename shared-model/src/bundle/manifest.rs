@@ -183,6 +183,24 @@ pub struct TrainingSummary {
     pub macro_roc_auc: f64,
     /// Metrics of each task.
     pub tasks: Vec<TaskMetrics>,
+    /// How training computed, where not all of it was in float32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed_precision: Option<MixedPrecision>,
+}
+
+/// Training with products in half precision. The model itself, and every other number of it, is float32.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MixedPrecision {
+    /// `16-mixed` or `bf16-mixed`.
+    pub precision: String,
+    /// Mean average precision of the tasks with products in half precision; none where they overflow.
+    pub macro_average_precision: Option<f64>,
+    /// Mean ROC AUC of the tasks with products in half precision; none where they overflow.
+    pub macro_roc_auc: Option<f64>,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// How many of them were left out, since a gradient overflowed.
+    pub skipped_steps: u64,
 }
 
 /// Metrics of one task on the validation split.

@@ -20,8 +20,8 @@ mod read;
 mod write;
 
 pub use manifest::{
-    DataSource, FormatVersion, Interval, Manifest, Member, ModelEntry, Molecule, Standardiser, TaskMetrics,
-    TrainingSummary,
+    DataSource, FormatVersion, Interval, Manifest, Member, MixedPrecision, ModelEntry, Molecule,
+    Standardiser, TaskMetrics, TrainingSummary,
 };
 pub use read::{BundleError, BundleReader, MAX_MODELS};
 pub use write::{BundleContents, write};

@@ -11,6 +11,7 @@ mod cpu;
 mod dense;
 mod embedder;
 mod feature_scaling;
+mod half;
 mod head;
 mod layer_norm;
 mod mean_pool;
@@ -20,6 +21,8 @@ mod parameters;
 mod residual;
 
 use burn::module::Module;
+#[cfg(feature = "autodiff")]
+use burn::tensor::FloatDType;
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
@@ -31,6 +34,8 @@ pub use self::batch::{BagBatch, BagStore};
 use self::branch::{InstanceBranch, MoleculeBranch};
 use self::feature_scaling::FeatureScaling;
 pub use self::feature_scaling::FeatureStatistics;
+#[cfg(feature = "autodiff")]
+use self::half::RoundMatrices;
 use self::head::{Heads, HeadsConfig};
 use self::layer_norm::LayerNorm;
 use self::mixer::Mixer;
@@ -168,6 +173,14 @@ impl<B: Backend> Model<B> {
         self.scaling_3d =
             self.scaling_3d.map(|scaling| scaling.with(&statistics.mean_3d, &statistics.std_3d));
         self
+    }
+
+    /// The same network with its weight matrices rounded to a type, in which it then computes its products; what is no
+    /// product stays float32. Gradients of what it returns reach the parameters of this network, in float32.
+    #[cfg(feature = "autodiff")]
+    #[must_use]
+    pub fn with_products_in(&self, dtype: FloatDType) -> Self {
+        self.clone().map(&mut RoundMatrices { names: &self.names, dtype })
     }
 
     /// The configuration that the network was built with.

@@ -93,6 +93,14 @@ struct Place {
 #[derive(Debug, Clone, Default)]
 pub(super) struct ParameterNames(Vec<Place>);
 
+impl ParameterNames {
+    /// Whether a parameter is made of weight matrices, by which something is multiplied.
+    #[cfg(feature = "autodiff")]
+    pub(super) fn is_matrix(&self, id: ParamId) -> bool {
+        self.0[id.val() as usize].transposed
+    }
+}
+
 enum Origin<'a> {
     Random(Box<ChaCha8Rng>),
     State { state: &'a StateDict, used: BTreeSet<String> },

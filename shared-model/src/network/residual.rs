@@ -9,6 +9,7 @@ use super::NetworkError;
 use super::activation::activate;
 use super::cpu;
 use super::dense::Dense;
+use super::half::float32;
 use super::layer_norm::LayerNorm;
 use super::parameters::{Init, ParameterSource};
 use crate::config::Activation;
@@ -110,7 +111,7 @@ impl<B: Backend> ResidualBlock<B> {
             FeedForward::Activation(_) => None,
         };
         match (gate_first, &self.first.bias, &self.second.bias) {
-            (Some(gate_first), Some(bias1), Some(bias2)) if cpu::available::<B>() => {
+            (Some(gate_first), Some(bias1), Some(bias2)) if self.first.is_fused() => {
                 let block = cpu::GatedBlock {
                     gamma: self.norm.gamma.val(),
                     beta: self.norm.beta.val(),
@@ -135,7 +136,8 @@ impl<B: Backend> ResidualBlock<B> {
         cpu::Noise::draw([self.dropout, self.residual_dropout, self.drop_path], rows, each)
     }
 
-    /// The block as Burn's operations.
+    /// The block as Burn's operations. What stands between the products is as wide as nothing else in the network, so
+    /// a gate computes in their type; activations, of several operations that each round, do not.
     fn composed(
         &self,
         x: Tensor<B, 2>,
@@ -143,7 +145,7 @@ impl<B: Backend> ResidualBlock<B> {
         samples: &Samples<B>,
         training: bool,
     ) -> Tensor<B, 2> {
-        let h = self.first.forward(self.norm.forward(x.clone()));
+        let h = self.first.in_type_of_weights(self.norm.forward(x.clone()));
         let halves = |h: Tensor<B, 2>| -> [Tensor<B, 2>; 2] { h.chunk(2, 1).try_into().expect("two halves") };
         let h = match self.feed_forward {
             FeedForward::GateThenValue => {
@@ -154,7 +156,7 @@ impl<B: Backend> ResidualBlock<B> {
                 let [value, gate] = halves(h);
                 silu(gate) * value
             }
-            FeedForward::Activation(activation) => activate(h, activation),
+            FeedForward::Activation(activation) => activate(float32(h), activation),
         };
         let h = self.second.forward(dropout(h, self.dropout, training));
         let h = dropout(h, self.residual_dropout, training);

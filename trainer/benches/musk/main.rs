@@ -19,7 +19,7 @@ use clap::Parser;
 use shared_model::bags::Bags;
 use trainer::cross_validation::FoldPlan;
 use trainer::data::{self, Dataset, Labels, Splits, TRAIN_SPLIT, Tables};
-use trainer::device::{Device, DeviceModel};
+use trainer::device::{Device, DeviceModel, Precision};
 use trainer::metrics::{Ranking, Scored};
 use trainer::parameters::RunParameters;
 use trainer::training::{Partition, TrainSettings, train};
@@ -114,7 +114,8 @@ fn predict(
     seed: u64,
 ) -> anyhow::Result<Vec<Scored>> {
     let (max_epochs, patience) = EPOCHS;
-    let settings = TrainSettings { seed, max_epochs, patience, device: Device::Cpu };
+    let settings =
+        TrainSettings { seed, max_epochs, patience, device: Device::Cpu, precision: Precision::Float32 };
     let partition = Partition { train: training, validation: training };
     let trained = train(dataset, partition, parameters, &settings, |_| ())?;
     let model = DeviceModel::load(&trained.config, &trained.weights, &Device::Cpu)?;

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use shared_model::schema::{Task, TaskSchema};
 use trainer::data::{self, Dataset, Labels, Splits, Tables};
-use trainer::device::{Device, DeviceModel};
+use trainer::device::{Device, DeviceModel, Precision};
 use trainer::metrics::{Ranking, Scored};
 use trainer::parameters::RunParameters;
 use trainer::training::{Partition, TrainSettings, train};
@@ -143,7 +143,13 @@ pub fn test_roc_auc(problem: &Problem, max_epochs: usize, seed: u64) -> f64 {
         "lambda_aux_bitmask": 0.0, "lr": 0.003, "batch_size": 64, "batch_pos_fraction": 0.5,
     });
     let parameters = RunParameters::from_json(&parameters, dataset.schema()).expect("valid parameters");
-    let settings = TrainSettings { seed, max_epochs, patience: max_epochs, device: Device::Cpu };
+    let settings = TrainSettings {
+        seed,
+        max_epochs,
+        patience: max_epochs,
+        device: Device::Cpu,
+        precision: Precision::Float32,
+    };
     let partition = Partition { train: &training, validation: &validation };
     let trained = train(&dataset, partition, &parameters, &settings, |_| ()).expect("training succeeds");
     let model =

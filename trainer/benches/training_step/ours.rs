@@ -12,7 +12,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde_json::{Map, Value, json};
 use shared_model::network::{BagBatch, BagStore, Model};
 use shared_model::state_dict::StateDict;
-use trainer::device::Device;
+use trainer::device::{Device, Precision};
 use trainer::losses::{Objective, RegressionTargets, Targets};
 use trainer::training::{AdamW, Partition, Progress, TrainSettings, train};
 
@@ -145,7 +145,13 @@ fn epochs(tables: &Tables, count: usize) -> anyhow::Result<Vec<Time>> {
     let (dataset, parameters) = (tables.load()?, tables.parameters()?);
     let (training, validation) = Tables::rows(&dataset)?;
     let partition = Partition { train: &training, validation: &validation };
-    let settings = TrainSettings { seed: 0, max_epochs: count, patience: count, device: Device::Cpu };
+    let settings = TrainSettings {
+        seed: 0,
+        max_epochs: count,
+        patience: count,
+        device: Device::Cpu,
+        precision: Precision::Float32,
+    };
     let (mut times, mut clock) = (Vec::new(), Clock::start());
     train(&dataset, partition, &parameters, &settings, |progress| {
         if let Progress::Epoch(..) = progress {

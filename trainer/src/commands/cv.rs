@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use shared_model::bundle::{BundleContents, BundleReader, MAX_MODELS};
 
 use super::config_file::ResolvedOptions;
-use super::progress;
 use super::run_args::{Run, RunArgs};
 use super::tables::note;
+use super::{mixed_precision, progress};
 use crate::atomic_file;
 use crate::bundle_file;
 use crate::cross_validation::{
@@ -178,6 +178,7 @@ fn identity(run: &Run, dataset: &Dataset, plan: &FoldPlan, settings: &TrainSetti
         "seed": settings.seed,
         "max_epochs": settings.max_epochs,
         "patience": settings.patience,
+        "precision": settings.precision.to_string(),
         "folds": plan.folds(),
         "repeats": plan.repeats(),
         "folds_from": plan.source(),
@@ -315,6 +316,13 @@ fn print_summary(summary: &CvSummary, out: &Path) {
         "  score {}, macro average precision {}, macro ROC AUC {}",
         summary.score, summary.macro_average_precision, summary.macro_roc_auc
     );
+    for fold in &summary.fold_metrics {
+        if let Some(mixed) = &fold.record.mixed_precision {
+            let key = fold.record.key;
+            let sentence = mixed_precision::sentence(mixed, fold.macro_average_precision);
+            println!("  repeat {} fold {}, {sentence}", key.repeat, key.fold);
+        }
+    }
     for task in &summary.tasks {
         if let Some(accuracy) = &task.accuracy {
             println!("  accuracy at 0.5, {}: {accuracy}", task.task);

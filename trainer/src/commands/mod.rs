@@ -8,6 +8,7 @@ mod dry_run;
 mod ensemble;
 mod import;
 mod interruption;
+mod mixed_precision;
 mod predict;
 mod progress;
 mod report;

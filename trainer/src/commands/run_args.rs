@@ -13,7 +13,7 @@ use super::config_file::{ConfigFile, ResolvedOptions};
 use super::tables::{FeatureArgs, note, schema};
 use crate::atomic_file;
 use crate::data::{Dataset, Labels, Splits};
-use crate::device::{self, DeviceChoice, SelectedDevice};
+use crate::device::{self, DeviceChoice, Precision, SelectedDevice};
 use crate::parameters::{self, RunParameters};
 use crate::training::TrainSettings;
 
@@ -52,6 +52,9 @@ pub(super) struct RunArgs {
     /// Device: auto, cpu, wgpu or cuda, or one of several as wgpu:1 (see `optimil devices`)
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// Arithmetic of training: 32-true, 16-mixed or bf16-mixed, where the device has it (see `optimil devices`)
+    #[arg(long, value_name = "PRECISION", default_value = "32-true")]
+    pub precision: Precision,
 }
 
 /// What is known before the tables are read.
@@ -74,6 +77,7 @@ impl RunArgs {
         let config = self.config.as_deref().map(ConfigFile::read).transpose()?;
         let parameters = self.parameters(config.as_ref(), &schema)?;
         let device = device::select(self.device)?;
+        device.check(self.precision)?;
         let expected_data = config.and_then(|config| config.data_sha256);
         Ok(Run { schema, parameters, device, expected_data })
     }
@@ -147,6 +151,7 @@ impl RunArgs {
             max_epochs: self.max_epochs as usize,
             patience: self.patience as usize,
             device: run.device.device.clone(),
+            precision: self.precision,
         }
     }
 }

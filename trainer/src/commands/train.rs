@@ -14,6 +14,7 @@ use shared_model::bundle::{BundleContents, DataSource, Molecule, TrainingSummary
 use super::config_file::ResolvedOptions;
 use super::dry_run;
 use super::interruption::{Interrupted, Interruption};
+use super::mixed_precision;
 use super::predict::attention_table;
 use super::progress;
 use super::run_args::RunArgs;
@@ -258,6 +259,7 @@ fn summary(
         macro_average_precision: evaluation.metrics.macro_ap(),
         macro_roc_auc: evaluation.metrics.macro_roc_auc(),
         tasks: evaluation.summarise(dataset, partition.validation, args.run.seed),
+        mixed_precision: trained.mixed_precision.clone(),
     }
 }
 
@@ -320,6 +322,9 @@ fn print_summary(summary: &TrainingSummary, out: &Path) {
         "macro average precision {:.4}, macro ROC AUC {:.4}",
         summary.macro_average_precision, summary.macro_roc_auc
     );
+    if let Some(mixed) = &summary.mixed_precision {
+        println!("{}", mixed_precision::sentence(mixed, summary.macro_average_precision));
+    }
     println!("model bundle: {}", out.join("model.optimil").display());
     println!("report: {}", out.join(report::FILE).display());
 }

@@ -216,6 +216,7 @@ fn run_fold(
         seed,
         epochs: trained.history.len(),
         best_epoch: trained.history[trained.best].epoch,
+        mixed_precision: trained.mixed_precision.clone(),
     };
     let probabilities = trained.evaluation.probabilities.clone();
     let predictions = PredictionTable::of_rows(
@@ -246,6 +247,7 @@ fn bundle(subject: Subject, round: &Round, record: &FoldRecord, trained: &Traine
         macro_average_precision: trained.evaluation.metrics.macro_ap(),
         macro_roc_auc: trained.evaluation.metrics.macro_roc_auc(),
         tasks: trained.evaluation.summarise(dataset, &round.fold.validation, record.seed),
+        mixed_precision: record.mixed_precision.clone(),
     };
     BundleContents {
         manifest: bundle_file::manifest(dataset.schema(), dataset.names_2d(), dataset.names_3d(), None),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared_model::bundle::MixedPrecision;
 
 use super::CrossValidationError;
 use crate::atomic_file;
@@ -18,7 +19,7 @@ pub struct FoldStore {
 }
 
 /// What a finished fold is known by, beside its predictions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FoldRecord {
     /// Which fold.
     #[serde(flatten)]
@@ -29,6 +30,9 @@ pub struct FoldRecord {
     pub epochs: usize,
     /// Epoch, counted from 1, whose weights and predictions were kept.
     pub best_epoch: usize,
+    /// How training computed, where not all of it was in float32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed_precision: Option<MixedPrecision>,
 }
 
 /// The file that says what a cross-validation is of, and that a folder holds one.

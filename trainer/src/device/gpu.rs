@@ -41,7 +41,8 @@ pub(super) fn devices() -> Result<Vec<DeviceInfo>, String> {
                 memory: None,
                 driver: Some(driver.trim().to_owned()).filter(|driver| !driver.is_empty()),
                 float16: Some(adapter.features().contains(wgpu::Features::SHADER_F16)),
-                bfloat16: None,
+                // The backend stores it, and computes in it only where whole matrices are multiplied at once.
+                bfloat16: Some(false),
                 device: Device::Gpu(dispatch(device.unwrap_or_default())),
             }
         })

@@ -7,6 +7,7 @@ mod cuda;
 mod gpu;
 mod listing;
 mod model;
+mod precision;
 
 use std::fmt;
 use std::fs;
@@ -17,6 +18,7 @@ use burn::{Dispatch, DispatchDevice};
 
 pub use self::listing::{Backend, DeviceInfo};
 pub use self::model::{DeviceModel, PredictionError};
+pub use self::precision::Precision;
 
 /// A device to compute on.
 ///
@@ -108,6 +110,28 @@ pub struct SelectedDevice {
     pub choice: DeviceChoice,
     /// Backend and name of the device, for people.
     pub description: String,
+    float16: bool,
+    bfloat16: bool,
+}
+
+impl SelectedDevice {
+    /// Whether the device computes in a precision, to the benefit of training.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoHalf`] if not.
+    pub fn check(&self, precision: Precision) -> Result<(), DeviceError> {
+        let missing = match precision {
+            Precision::Float16Mixed if !self.float16 => "float16",
+            Precision::Bfloat16Mixed if !self.bfloat16 => "bfloat16",
+            _ => return Ok(()),
+        };
+        Err(DeviceError::NoHalf {
+            precision,
+            missing,
+            choice: self.choice,
+            description: self.description.clone(),
+        })
+    }
 }
 
 /// Why a device cannot be used.
@@ -131,6 +155,20 @@ pub enum DeviceError {
         /// Why not.
         reason: String,
     },
+    /// No arithmetic of that precision.
+    #[error(
+        "--precision {precision}: the device {choice}, {description}, has no arithmetic in {missing}; `optimil devices` lists which have, --precision 32-true always works"
+    )]
+    NoHalf {
+        /// What was asked for.
+        precision: Precision,
+        /// The type that is missing.
+        missing: &'static str,
+        /// The device.
+        choice: DeviceChoice,
+        /// What it is.
+        description: String,
+    },
 }
 
 /// Finds the device that was asked for.
@@ -148,7 +186,9 @@ pub fn select(choice: DeviceChoice) -> Result<SelectedDevice, DeviceError> {
         }
         DeviceChoice::Auto => Ok(automatic([cuda_backend, wgpu_backend])),
     }?;
-    Ok(SelectedDevice { device: info.device, choice: info.choice, description: info.name })
+    let [float16, bfloat16] = [info.float16, info.bfloat16].map(|there| there == Some(true));
+    let DeviceInfo { device, choice, name: description, .. } = info;
+    Ok(SelectedDevice { device, choice, description, float16, bfloat16 })
 }
 
 /// Every backend with its devices, and the device that `auto` takes.
@@ -206,8 +246,16 @@ mod tests {
 
     #[test]
     fn the_cpu_is_always_there_and_unknown_names_are_refused() {
-        let cpu = select("cpu".parse().expect("known")).expect("always there");
-        assert_eq!((cpu.device, cpu.choice), (Device::Cpu, DeviceChoice::Cpu));
+        let choice = "cpu".parse().expect("known");
+        let cpu = select(choice).expect("always there");
+        assert_eq!((&cpu.device, cpu.choice), (&Device::Cpu, DeviceChoice::Cpu));
+        assert_eq!(cpu.check(Precision::Float32), Ok(()));
+        for (half, missing) in [(Precision::Float16Mixed, "float16"), (Precision::Bfloat16Mixed, "bfloat16")]
+        {
+            let error = cpu.check(half).expect_err("in float32 only").to_string();
+            let parts = [&format!("--precision {half}"), missing, "32-true"];
+            assert!(parts.iter().all(|part| error.contains(*part)), "{error}");
+        }
         for unknown in ["gpu", "wgpu:first", "cpu:1", "auto:0"] {
             assert!(unknown.parse::<DeviceChoice>().is_err(), "{unknown}");
         }

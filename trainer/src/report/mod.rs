@@ -6,6 +6,7 @@ mod folds;
 mod history;
 mod html;
 mod performance;
+mod precision;
 mod run_folder;
 
 use std::io::Write as _;
@@ -80,6 +81,9 @@ pub fn render(folder: &Path) -> Result<String, ReportError> {
     }
     sections.push(("curves", "Ranking and calibration", performance.charts(&run)));
     sections.push(("training", "Training", history::charts(&run)));
+    if let Some(precision) = precision::section(&run) {
+        sections.push(("precision", "Mixed precision", precision));
+    }
     if let Some(data) = &run.data {
         sections.push(("data", "Data", configuration::data(data, &run.schema)));
     }

@@ -16,7 +16,7 @@ use shared_model::state_dict::{HostTensor, StateDict, decode_f32};
 
 use super::history::EpochRecord;
 use super::optimiser::MomentState;
-use super::{Partition, TrainSettings};
+use super::{LossScaler, Partition, TrainSettings};
 use crate::atomic_file;
 use crate::data::Dataset;
 use crate::parameters::{LearningRateSchedule, RunParameters};
@@ -24,7 +24,7 @@ use crate::parameters::{LearningRateSchedule, RunParameters};
 /// Name of the checkpoint in a run folder.
 const FILE: &str = "checkpoint.safetensors";
 /// Version of the layout of the file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What makes two runs the same: everything that the results depend on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,7 @@ pub struct RunIdentity {
     rows: String,
     seed: u64,
     device: String,
+    precision: String,
     /// Most epochs, where the learning rate depends on them.
     schedule_epochs: Option<usize>,
     parameters: Map<String, Value>,
@@ -51,6 +52,7 @@ pub struct Checkpoint {
     pub(super) weights: StateDict,
     pub(super) average: Option<StateDict>,
     pub(super) moments: Vec<MomentState>,
+    pub(super) loss_scaler: Option<LossScaler>,
     /// Optimiser steps so far.
     pub(super) steps: u64,
     /// How much of the random stream of the batches was used.
@@ -103,6 +105,7 @@ impl RunIdentity {
             rows: rows.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
             seed: settings.seed,
             device: settings.device.kind().into(),
+            precision: settings.precision.to_string(),
             schedule_epochs: depends_on_epochs.then_some(settings.max_epochs),
             // As they read back from text, like those they are compared with.
             parameters: read_back(&parameters.resolved),
@@ -119,6 +122,7 @@ impl RunIdentity {
         };
         compare("seed", self.seed.to_string(), now.seed.to_string());
         compare("device", self.device.clone(), now.device.clone());
+        compare("--precision", self.precision.clone(), now.precision.clone());
         if let (Some(before), Some(now)) = (self.schedule_epochs, now.schedule_epochs) {
             compare("--max-epochs", before.to_string(), now.to_string());
         }
@@ -155,6 +159,7 @@ struct Header {
     steps: u64,
     batch_position: String,
     moment_steps: Vec<Option<u64>>,
+    loss_scaler: Option<LossScaler>,
 }
 
 /// The tensors under a prefix, which is taken off.
@@ -231,6 +236,7 @@ impl Checkpoint {
             steps: self.steps,
             batch_position: self.batch_position.to_string(),
             moment_steps: self.moments.iter().map(|m| m.as_ref().map(|(_, steps)| *steps)).collect(),
+            loss_scaler: self.loss_scaler,
         };
         let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
@@ -297,6 +303,7 @@ impl Checkpoint {
             weights: section(&file, "weights.")?,
             average: (!average.is_empty()).then_some(average),
             moments: moments.collect::<Result<_, String>>()?,
+            loss_scaler: header.loss_scaler,
             steps: header.steps,
             batch_position: header.batch_position.parse().map_err(|error| broken(&error))?,
             identity: header.identity,

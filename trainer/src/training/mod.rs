@@ -9,6 +9,7 @@ mod evaluate;
 mod event_file;
 mod footprint;
 mod history;
+mod loss_scaler;
 mod measure;
 mod optimiser;
 mod run;
@@ -20,6 +21,7 @@ use std::sync::atomic::AtomicUsize;
 
 use burn::backend::{Autodiff, Flex};
 use burn::{Dispatch, DispatchDevice};
+use shared_model::bundle::MixedPrecision;
 use shared_model::config::ModelConfig;
 use shared_model::network::NetworkError;
 use shared_model::state_dict::StateDict;
@@ -30,12 +32,13 @@ pub use self::checkpoint::{Checkpoint, ResumeError, RunIdentity};
 pub use self::evaluate::Evaluation;
 pub use self::footprint::Footprint;
 pub use self::history::{EpochRecord, LossValues, write_history};
+pub use self::loss_scaler::LossScaler;
 pub use self::measure::{Measurement, measure};
 pub use self::optimiser::{AdamW, MomentState};
 pub use self::run::objective_weights;
 pub use self::schedule::Schedule;
 use crate::data::{Dataset, TargetScales};
-use crate::device::Device;
+use crate::device::{Device, Precision};
 use crate::parameters::RunParameters;
 use crate::sampling::SamplingError;
 use crate::weighting::{BitmaskGroups, WeightingError};
@@ -51,6 +54,8 @@ pub struct TrainSettings {
     pub patience: usize,
     /// Device to train on.
     pub device: Device,
+    /// What it computes in.
+    pub precision: Precision,
 }
 
 /// Molecules to train on and molecules to choose the epoch by, as rows of the data set.
@@ -88,8 +93,10 @@ pub struct TrainedModel {
     pub history: Vec<EpochRecord>,
     /// Index of the best epoch in the history.
     pub best: usize,
-    /// The best epoch's predictions for the validation rows.
+    /// The best epoch's predictions for the validation rows, in float32.
     pub evaluation: Evaluation,
+    /// How training computed, where not all of it was in float32.
+    pub mixed_precision: Option<MixedPrecision>,
 }
 
 /// What training tells while it runs.

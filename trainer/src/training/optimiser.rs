@@ -13,6 +13,8 @@ use shared_model::adamw::{AdamWStep, sum_of_squares};
 use shared_model::network::Model;
 use shared_model::state_dict::HostTensor;
 
+use super::LossScaler;
+
 const BETAS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 
@@ -63,6 +65,29 @@ impl<B: Backend> AdamW<B> {
         A: AutodiffBackend<InnerBackend = B>,
     {
         let gradient_scale = self.clip();
+        self.update(model, lr, gradient_scale)
+    }
+
+    /// Updates the network like [`step`](Self::step) with gradients of a scaled loss, unless one of them is infinite or
+    /// NaN; tells whether it did. Reads back from the device.
+    pub fn step_scaled<A>(&mut self, model: Model<A>, lr: f64, scaler: &mut LossScaler) -> (Model<A>, bool)
+    where
+        A: AutodiffBackend<InnerBackend = B>,
+    {
+        let scale = scaler.scale();
+        let norm = self.squares().on_host().sqrt() / scale;
+        if !scaler.accepts(norm.is_finite()) {
+            self.slots.iter_mut().for_each(|slot| slot.gradient = None);
+            return (model, false);
+        }
+        let clipped = self.max_norm.map_or(1.0, |max_norm| clip_factor(norm, max_norm));
+        (self.update(model, lr, clipped / scale), true)
+    }
+
+    fn update<A>(&mut self, model: Model<A>, lr: f64, gradient_scale: f64) -> Model<A>
+    where
+        A: AutodiffBackend<InnerBackend = B>,
+    {
         let weight_decay = self.weight_decay;
         let step = AdamWStep { lr, weight_decay, betas: BETAS, epsilon: EPSILON, step: 0, gradient_scale };
         model.map(&mut Update { slots: self.slots.iter_mut(), step })
@@ -90,25 +115,54 @@ impl<B: Backend> AdamW<B> {
     /// nothing is read back, the gradients themselves; on the CPU their factor is returned.
     fn clip(&mut self) -> f64 {
         let Some(max_norm) = self.max_norm else { return 1.0 };
-        let mut gradients: Vec<_> = self.slots.iter_mut().filter_map(|slot| slot.gradient.as_mut()).collect();
-        let squares: Option<f64> =
-            gradients.iter_mut().map(|gradient| Some(sum_of_squares(values(flex(*gradient)?)))).sum();
-        if let Some(squares) = squares {
-            return (max_norm / (squares.sqrt() + 1e-6)).min(1.0);
-        }
-        let squares = gradients.iter().map(|gradient| {
-            let square = B::float_mul((*gradient).clone(), (*gradient).clone());
-            tensor::<B, 1>(B::float_sum(square))
-        });
-        let norm = squares.reduce(|a, b| a + b).expect("some parameter has a gradient").sqrt();
-        let factor = ((norm + 1e-6).recip() * max_norm).clamp_max(1.0);
-        for gradient in gradients {
+        let squares = match self.squares() {
+            Squares::OnHost(squares) => return clip_factor(squares.sqrt(), max_norm),
+            Squares::OnDevice(squares) => squares,
+        };
+        let factor = ((squares.sqrt() + 1e-6).recip() * max_norm).clamp_max(1.0);
+        for gradient in self.slots.iter_mut().filter_map(|slot| slot.gradient.as_mut()) {
             let rank = burn::tensor::TensorMetadata::shape(gradient).num_dims();
             let factor = B::float_reshape(primitive(factor.clone()), vec![1; rank].into());
             *gradient = B::float_mul(gradient.clone(), factor);
         }
         1.0
     }
+
+    /// Sum of the squares of the gradients of all parameters.
+    fn squares(&mut self) -> Squares<B> {
+        let mut gradients: Vec<_> = self.slots.iter_mut().filter_map(|slot| slot.gradient.as_mut()).collect();
+        let on_host: Option<f64> =
+            gradients.iter_mut().map(|gradient| Some(sum_of_squares(values(flex(*gradient)?)))).sum();
+        if let Some(squares) = on_host {
+            return Squares::OnHost(squares);
+        }
+        let squares = gradients.iter().map(|gradient| {
+            let square = B::float_mul((*gradient).clone(), (*gradient).clone());
+            tensor::<B, 1>(B::float_sum(square))
+        });
+        Squares::OnDevice(squares.reduce(|a, b| a + b).expect("some parameter has a gradient"))
+    }
+}
+
+/// A sum of squares where it was computed.
+enum Squares<B: Backend> {
+    OnHost(f64),
+    OnDevice(Tensor<B, 1>),
+}
+
+impl<B: Backend> Squares<B> {
+    /// The number. Reads back from the device.
+    fn on_host(self) -> f64 {
+        match self {
+            Self::OnHost(squares) => squares,
+            Self::OnDevice(squares) => squares.into_data().to_vec::<f32>().expect("float32")[0].into(),
+        }
+    }
+}
+
+/// What shortens gradients of this length to `max_norm`, where they are longer.
+fn clip_factor(norm: f64, max_norm: f64) -> f64 {
+    (max_norm / (norm + 1e-6)).min(1.0)
 }
 
 struct Accumulation<'a, A: AutodiffBackend> {
@@ -170,6 +224,7 @@ fn update<B: Backend, const D: usize>(
         return tensor(parameter);
     }
     let (parameter, gradient) = (tensor::<B, D>(parameter), tensor::<B, D>(gradient));
+    let gradient = if step.gradient_scale == 1.0 { gradient } else { gradient * step.gradient_scale };
     let [beta1, beta2] = step.betas;
     let first = tensor::<B, D>(moments.first.clone());
     let first = first.clone() + (gradient.clone() - first) * (1.0 - beta1);

@@ -4,9 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use burn::module::AutodiffModule;
-use burn::tensor::{Tensor, backend::AutodiffBackend};
+use burn::tensor::{
+    FloatDType, Tensor,
+    backend::{AutodiffBackend, BackendTypes},
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use shared_model::bundle::MixedPrecision;
 use shared_model::config::ModelConfig;
 use shared_model::network::{BagStore, Model};
 use shared_model::state_dict::StateDict;
@@ -15,11 +19,12 @@ use super::batches::Batches;
 use super::evaluate::evaluate;
 use super::run_folder::RunFolder;
 use super::{
-    AdamW, Checkpoint, EpochRecord, Evaluation, LossValues, Partition, Progress, RunControl, RunIdentity,
-    Schedule, TrainError, TrainSettings, TrainedModel, WeightAverage,
+    AdamW, Checkpoint, EpochRecord, Evaluation, LossScaler, LossValues, Partition, Progress, RunControl,
+    RunIdentity, Schedule, TrainError, TrainSettings, TrainedModel, WeightAverage,
 };
 use crate::data::{Dataset, feature_statistics};
 use crate::losses::{Objective, ObjectiveWeights};
+use crate::metrics::TaskMetrics;
 use crate::parameters::RunParameters;
 use crate::sampling::BatchSampler;
 use crate::weighting::task_loss_weights;
@@ -42,6 +47,8 @@ pub(super) struct Task<'a> {
 /// What changes from step to step beside the network.
 struct State<B: AutodiffBackend> {
     optimiser: AdamW<B::InnerBackend>,
+    /// Of products that need it.
+    loss_scaler: Option<LossScaler>,
     average: Option<WeightAverage<B::InnerBackend>>,
     /// Optimiser steps so far.
     steps: u64,
@@ -87,10 +94,16 @@ pub(super) fn run<B: AutodiffBackend>(
         objective: Objective::new(weights.clone(), device),
         schedule: Schedule::new(optimisation, steps_per_epoch, settings.max_epochs),
         accumulate: optimisation.accumulate_grad_batches,
+        half: settings.precision.half(),
         device,
         stop: control.stop,
     };
     let validation_objective = Objective::new(weights, inner_device);
+    let evaluated = |model: &Model<_>| evaluate(model, &batches, &store, &validation_objective, inner_device);
+    let finish = |state: State<B>| {
+        let mixed_precision = state.mixed_precision(task, &config, inner_device, &evaluated)?;
+        Ok(state.finish(&config, &batches, mixed_precision))
+    };
 
     let before = state.history.last().map_or(0.0, |record| record.seconds);
     let started = Instant::now();
@@ -103,10 +116,10 @@ pub(super) fn run<B: AutodiffBackend>(
         let (trained, train_losses, lr) = epochs.train(model, &mut state, epoch, observe)?;
         model = trained;
         let validated = state.validated_model(&model);
-        let evaluation = evaluate(&validated, &batches, &store, &validation_objective, inner_device);
+        let evaluation = evaluated(&validated);
         let diverged = train_losses.not_finite().or_else(|| evaluation.losses.not_finite());
         if let Some((loss, value)) = diverged {
-            let best = (!state.history.is_empty()).then(|| Box::new(state.finish(config, batches)));
+            let best = (!state.history.is_empty()).then(|| finish(state).map(Box::new)).transpose()?;
             return Err(TrainError::NotFinite { loss, value, epoch, best });
         }
         let record = EpochRecord {
@@ -128,7 +141,7 @@ pub(super) fn run<B: AutodiffBackend>(
             folder.record(&state.checkpoint(&model, &identity))?;
         }
     }
-    Ok(state.finish(config, batches))
+    finish(state)
 }
 
 /// What is the same in all epochs.
@@ -140,6 +153,8 @@ struct Epochs<'a, B: AutodiffBackend> {
     schedule: Schedule,
     /// Batches of an optimiser step.
     accumulate: usize,
+    /// Type of the products; none: that of the weights.
+    half: Option<FloatDType>,
     device: &'a B::Device,
     stop: Option<&'a AtomicUsize>,
 }
@@ -159,7 +174,11 @@ impl<B: AutodiffBackend> Epochs<'_, B> {
         let of = epoch_batches.len();
         for (index, rows) in epoch_batches.iter().enumerate() {
             let (bags, targets) = self.batches.train_batch(rows, &mut state.random, self.store, self.device);
-            let losses = self.objective.losses(&model.forward(bags), &targets);
+            let output = match self.half {
+                Some(half) => model.with_products_in(half).forward(bags),
+                None => model.forward(bags),
+            };
+            let losses = self.objective.losses(&output, &targets);
             let values = losses.to_vector().inner();
             sums = Some(match sums {
                 Some(sums) => sums + values,
@@ -168,6 +187,10 @@ impl<B: AutodiffBackend> Epochs<'_, B> {
             let loss = match self.accumulate {
                 1 => losses.total,
                 count => losses.total / count as f64,
+            };
+            let loss = match &state.loss_scaler {
+                Some(scaler) => loss * scaler.scale(),
+                None => loss,
             };
             state.optimiser.accumulate(&model, loss.backward());
             let done = index + 1;
@@ -197,12 +220,14 @@ impl<B: AutodiffBackend> State<B> {
         let optimisation = &task.parameters.optimisation;
         let clip = Some(optimisation.gradient_clip_val).filter(|&norm| norm > 0.0);
         let mut optimiser = AdamW::new(optimisation.weight_decay, clip);
+        let loss_scaler = task.settings.precision.scales_loss().then(LossScaler::default);
         let decay = Some(optimisation.ema_decay).filter(|&decay| decay > 0.0);
         let mut random = ChaCha8Rng::seed_from_u64(task.settings.seed);
         random.set_stream(stream::BATCHES);
         let Some(kept) = resume else {
             let average = decay.map(|decay| WeightAverage::new(decay, None));
-            let state = Self { optimiser, average, steps: 0, random, history: Vec::new(), best: None };
+            let history = Vec::new();
+            let state = Self { optimiser, loss_scaler, average, steps: 0, random, history, best: None };
             let mut model = Model::initialise(config, task.settings.seed, device)?;
             if config.scaled_features {
                 model =
@@ -222,6 +247,7 @@ impl<B: AutodiffBackend> State<B> {
         };
         let state = Self {
             optimiser,
+            loss_scaler: kept.loss_scaler.or(loss_scaler),
             average: decay.map(|decay| WeightAverage::new(decay, average)),
             steps: kept.steps,
             random,
@@ -232,11 +258,14 @@ impl<B: AutodiffBackend> State<B> {
     }
 
     /// Updates the network with the accumulated gradients. It is moved, not borrowed: nobody else holds the weights,
-    /// so they are updated in place.
+    /// so they are updated in place. The learning rate goes on where a step is left out.
     fn step(&mut self, model: Model<B>, lr: f64) -> Model<B> {
         self.steps += 1;
-        let model = self.optimiser.step(model, lr);
-        if let Some(average) = &mut self.average {
+        let (model, made) = match &mut self.loss_scaler {
+            Some(scaler) => self.optimiser.step_scaled(model, lr, scaler),
+            None => (self.optimiser.step(model, lr), true),
+        };
+        if let Some(average) = self.average.as_mut().filter(|_| made) {
             average.update(model.valid());
         }
         model
@@ -268,15 +297,51 @@ impl<B: AutodiffBackend> State<B> {
             weights: model.state_dict(),
             average: self.average.as_ref().and_then(WeightAverage::model).map(Model::state_dict),
             moments: self.optimiser.state(),
+            loss_scaler: self.loss_scaler,
             steps: self.steps,
             batch_position: self.random.get_word_pos(),
         }
     }
 
-    fn finish(self, config: ModelConfig, batches: Batches) -> TrainedModel {
+    /// The best epoch with products in half precision, as in training; none if that was in float32.
+    fn mixed_precision(
+        &self,
+        task: Task,
+        config: &ModelConfig,
+        device: &<B::InnerBackend as BackendTypes>::Device,
+        evaluate: &dyn Fn(&Model<B::InnerBackend>) -> Evaluation,
+    ) -> Result<Option<MixedPrecision>, TrainError> {
+        let precision = task.settings.precision;
+        let (Some(half), Some(best)) = (precision.half(), &self.best) else { return Ok(None) };
+        let model = Model::from_state(config, &best.weights, device)?;
+        let evaluation = evaluate(&model.with_products_in(half));
+        let metrics = Some(evaluation.metrics).filter(|_| evaluation.losses.not_finite().is_none());
+        Ok(Some(MixedPrecision {
+            precision: precision.to_string(),
+            macro_average_precision: metrics.as_ref().map(TaskMetrics::macro_ap),
+            macro_roc_auc: metrics.as_ref().map(TaskMetrics::macro_roc_auc),
+            steps: self.steps,
+            skipped_steps: self.loss_scaler.map_or(0, |scaler| scaler.skipped()),
+        }))
+    }
+
+    fn finish(
+        self,
+        config: &ModelConfig,
+        batches: &Batches,
+        mixed_precision: Option<MixedPrecision>,
+    ) -> TrainedModel {
         let Best { index, weights, evaluation } = self.best.expect("at least one epoch is run");
-        let Batches { scales, groups, .. } = batches;
-        TrainedModel { config, weights, scales, groups, history: self.history, best: index, evaluation }
+        TrainedModel {
+            config: config.clone(),
+            weights,
+            scales: batches.scales.clone(),
+            groups: batches.groups.clone(),
+            history: self.history,
+            best: index,
+            evaluation,
+            mixed_precision,
+        }
     }
 }
 

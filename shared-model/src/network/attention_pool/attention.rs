@@ -7,6 +7,7 @@
 use burn::tensor::{Tensor, activation::softmax, backend::Backend};
 
 use super::{Positions, TaskAttentionPool, uniform_weights};
+use crate::network::half::{float32, product};
 use crate::network::residual::dropout;
 
 /// Score of a padded position: far below any real score, finite in every shader language.
@@ -48,7 +49,7 @@ impl<B: Backend> TaskAttentionPool<B> {
         let (value, bias) = self.tied_value_projection();
         let value = value.reshape([d, heads, head_width]).swap_dims(0, 1);
         let bias = bias.reshape([heads, 1, head_width]);
-        let output = pooled.matmul(value) + mass.matmul(bias);
+        let output = product(pooled, value) + mass.matmul(bias);
         self.out_proj.forward(output.swap_dims(0, 1).reshape([rows, d]))
     }
 
@@ -56,7 +57,7 @@ impl<B: Backend> TaskAttentionPool<B> {
     fn folded_queries(&self) -> Tensor<B, 2> {
         let [_, tasks, d] = self.q.dims();
         let head_width = d / self.heads;
-        let weight = self.in_proj_weight.val();
+        let weight = float32(self.in_proj_weight.val());
         let q = self.q.val().reshape([tasks, d]);
         let q = match &self.q_ln {
             Some(q_ln) => q_ln.forward(q),

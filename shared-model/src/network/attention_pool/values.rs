@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::TaskAttentionPool;
 use crate::config::ValueProjection;
+use crate::network::half::product;
 
 impl<B: Backend> TaskAttentionPool<B> {
     /// Weighted sums [B·R, D] of the projected instances [B, N, D], for the R rows of weights [B, R, N] of a bag.
@@ -19,12 +20,12 @@ impl<B: Backend> TaskAttentionPool<B> {
             ValueProjection::None => pooled,
             ValueProjection::TieMhaV => {
                 let (weight, bias) = self.tied_value_projection();
-                pooled.matmul(weight) + mass.matmul(bias)
+                product(pooled, weight) + mass.matmul(bias)
             }
             ValueProjection::Linear => {
                 let layer = self.pool_v.as_ref().expect("built with this value projection");
                 let [_, d_in, d_out] = layer.weight.dims();
-                let projected = pooled.matmul(layer.weight.val().reshape([d_in, d_out]));
+                let projected = product(pooled, layer.weight.val().reshape([d_in, d_out]));
                 match &layer.bias {
                     Some(bias) => projected + mass.matmul(bias.val()),
                     None => projected,
