@@ -15,6 +15,17 @@ struct Compared<'a> {
     mixed: &'a MixedPrecision,
 }
 
+impl<'a> Compared<'a> {
+    fn of_fold(fold: &'a FoldSummary) -> Option<Self> {
+        let record = &fold.record;
+        Some(Self {
+            name: Some(format!("{}, {}", record.key.repeat, record.key.fold)),
+            float32: [fold.macro_average_precision, fold.macro_roc_auc],
+            mixed: record.mixed_precision.as_ref()?,
+        })
+    }
+}
+
 /// The metrics of each network in float32 and in the precision of its training; none where that was the same.
 pub(super) fn section(run: &RunFolder) -> Option<String> {
     let compared: Vec<Compared> = match &run.kind {
@@ -22,17 +33,7 @@ pub(super) fn section(run: &RunFolder) -> Option<String> {
             let float32 = [summary.macro_average_precision, summary.macro_roc_auc];
             summary.mixed_precision.iter().map(|mixed| Compared { name: None, float32, mixed }).collect()
         }
-        Kind::CrossValidation(summary) => {
-            let of_fold = |fold| {
-                let FoldSummary { record, macro_average_precision, macro_roc_auc, .. } = fold;
-                Some(Compared {
-                    name: Some(format!("{}, {}", record.key.repeat, record.key.fold)),
-                    float32: [*macro_average_precision, *macro_roc_auc],
-                    mixed: record.mixed_precision.as_ref()?,
-                })
-            };
-            summary.fold_metrics.iter().filter_map(of_fold).collect()
-        }
+        Kind::CrossValidation(summary) => summary.fold_metrics.iter().filter_map(Compared::of_fold).collect(),
     };
     (!compared.is_empty()).then(|| comparison(&compared))
 }

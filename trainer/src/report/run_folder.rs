@@ -36,7 +36,7 @@ pub(super) struct RunFolder {
 /// What kind of run it was.
 #[derive(Debug)]
 pub(super) enum Kind {
-    Training(TrainingSummary),
+    Training(Box<TrainingSummary>),
     CrossValidation(Box<CvSummary>),
 }
 
@@ -112,7 +112,7 @@ impl RunFolder {
             histories: vec![history],
             data: serde_json::from_value(data).ok(),
             hashes: hashes(folder, &["model.optimil", "predictions.csv", "metrics.csv"])?,
-            kind: Kind::Training(training),
+            kind: Kind::Training(Box::new(training)),
         })
     }
 
