@@ -1,5 +1,7 @@
 //! Hyper-parameter search: what to try next, what to give up, and what mattered.
 
+pub mod importance;
+mod normal;
 pub mod pruner;
 pub mod sampler;
 mod step_axis;
@@ -19,30 +21,4 @@ pub struct History<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::study::{Distribution, Parameter, TrialId, TrialState};
-
-    /// A trial as it might stand in a storage.
-    pub(crate) fn trial<const N: usize>(
-        number: u64,
-        state: TrialState,
-        value: Option<f64>,
-        parameters: [(&str, f64, Distribution); N],
-    ) -> Trial {
-        let parameters = parameters
-            .map(|(name, internal, distribution)| (name.to_owned(), Parameter { internal, distribution }));
-        Trial {
-            id: TrialId(number as i64),
-            number,
-            state,
-            values: value.map(|value| vec![value]),
-            started: None,
-            completed: None,
-            parameters: parameters.into(),
-            intermediate: Default::default(),
-            user_attributes: Default::default(),
-            system_attributes: Default::default(),
-        }
-    }
-}
+mod tests;

@@ -152,7 +152,10 @@ impl Distribution {
     /// Whether there is but one value.
     pub fn is_single(&self) -> bool {
         match self {
-            Self::Float { low, high, step, .. } => low == high || step.is_some_and(|step| high - low < step),
+            // The difference of a range of one step may fall just below the step.
+            Self::Float { low, high, step, .. } => {
+                low == high || step.is_some_and(|step| high - low < step * (1.0 - 1e-9))
+            }
             Self::Int { low, high, step, .. } => high - low < *step,
             Self::Categorical { choices } => choices.len() == 1,
         }
@@ -213,6 +216,13 @@ mod tests {
         ] {
             assert!(Distribution::from_json(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_range_of_one_step_has_two_values() {
+        let float = |high| Distribution::Float { low: 0.1, high, log: false, step: Some(0.2) };
+        assert!(!float(0.3).is_single());
+        assert!(float(0.29).is_single());
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! Samplers: which parameters to try next.
 
+mod kind;
 mod proposal;
+mod quasi_random;
 mod random;
+mod scale;
+mod sobol_directions;
+mod tpe;
 mod unit_interval;
 
 use std::collections::BTreeMap;
@@ -12,8 +17,11 @@ use rand_chacha::ChaCha8Rng;
 use super::History;
 use crate::study::Distribution;
 
+pub use self::kind::{SamplerKind, Start};
 pub use self::proposal::{Proposal, relative_attributes};
+pub use self::quasi_random::QuasiRandomSampler;
 pub use self::random::RandomSampler;
+pub use self::tpe::{Joint, TpeSampler};
 
 /// Parameters drawn jointly: internal values, with what they were drawn from.
 pub type RelativeParameters = BTreeMap<String, (f64, Distribution)>;

@@ -4,9 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Draw, RelativeParameters, Sampler};
 use crate::search::History;
-use crate::study::Distribution;
-#[cfg(test)]
-use crate::study::Trial;
+use crate::study::{Distribution, Trial};
 
 /// Prefix of the system attributes that tell other workers what a running trial is about to try; Optuna's.
 const RELATIVE: &str = "tpe:relative_params";
@@ -74,7 +72,6 @@ pub fn relative_attributes(relative: &RelativeParameters) -> Vec<(String, Value)
 
 /// What a running trial is about to try (external values), as [`relative_attributes`] shared it; none if it shared
 /// nothing, or not all of it yet.
-#[cfg(test)]
 pub(super) fn shared_parameters(trial: &Trial) -> Option<Map<String, Value>> {
     let chunks =
         (0..).map_while(|index| trial.system_attributes.get(&format!("{RELATIVE}:{index}"))?.as_str());

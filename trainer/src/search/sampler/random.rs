@@ -22,7 +22,7 @@ impl RandomSampler {
 
 impl Sampler for RandomSampler {
     fn independent(&self, _: &History, draw: Draw, name: &str, distribution: &Distribution) -> f64 {
-        let unit = draw.stream(self.seed, name).random_range(0.0..1.0);
+        let unit = draw.stream(self.seed, &format!("parameter {name}")).random_range(0.0..1.0);
         from_unit_interval(distribution, unit)
     }
 }
