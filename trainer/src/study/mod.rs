@@ -3,7 +3,7 @@
 mod distribution;
 mod journal;
 mod open;
-mod python_json;
+pub(crate) mod python_json;
 mod storage;
 mod trial;
 

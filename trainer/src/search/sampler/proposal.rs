@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Draw, RelativeParameters, Sampler};
 use crate::search::History;
-use crate::study::{Distribution, Trial};
+use crate::study::{Distribution, Trial, python_json};
 
 /// Prefix of the system attributes that tell other workers what a running trial is about to try; Optuna's.
 const RELATIVE: &str = "tpe:relative_params";
@@ -75,7 +75,10 @@ pub fn relative_attributes(relative: &RelativeParameters) -> Vec<(String, Value)
 pub(super) fn shared_parameters(trial: &Trial) -> Option<Map<String, Value>> {
     let chunks =
         (0..).map_while(|index| trial.system_attributes.get(&format!("{RELATIVE}:{index}"))?.as_str());
-    serde_json::from_str(&chunks.collect::<String>()).ok()
+    match python_json::parse(&chunks.collect::<String>()) {
+        Ok(Value::Object(parameters)) => Some(parameters),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
