@@ -41,12 +41,15 @@ fn ln_sum(a: f64, b: f64) -> f64 {
 
 /// ln(Φ(b) - Φ(a)): the mass of a standard normal distribution between a and b.
 pub(super) fn ln_mass(a: f64, b: f64) -> f64 {
-    if b <= 0.0 {
-        ln_difference(ln_cdf(b), ln_cdf(a))
-    } else if a > 0.0 {
-        ln_difference(ln_cdf(-a), ln_cdf(-b))
-    } else {
+    if a > 0.0 {
+        // Right of the middle: mirrored, so that small masses are differences of small numbers.
+        ln_mass(-b, -a)
+    } else if b > 0.0 {
         (-cdf(a) - cdf(-b)).ln_1p()
+    } else if a > -30.0 {
+        (cdf(b) - cdf(a)).ln()
+    } else {
+        ln_difference(ln_cdf(b), ln_cdf(a))
     }
 }
 

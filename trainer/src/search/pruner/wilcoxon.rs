@@ -23,8 +23,7 @@ pub struct WilcoxonPruner {
 impl Pruner for WilcoxonPruner {
     fn prunes(&self, history: &History, trial: &Trial) -> bool {
         let Some(best) = best(history.trials, history.direction) else { return false };
-        let scores = |trial| self.axis.fold_scores(trial, history.direction);
-        self.is_worse(history.direction, &scores(trial), &scores(best))
+        self.is_worse(history.direction, &self.axis.fold_scores(trial), &self.axis.fold_scores(best))
     }
 }
 
