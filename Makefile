@@ -29,6 +29,7 @@ build: explorer
 
 demo: setup build
 	@echo '== Training on data/chromophores'
+	rm -rf demo
 	$(OPTIMIL) train --labels data/chromophores/labels.csv $(TABLES) \
 	  --conformers data/chromophores/conformers.sdf.gz \
 	  --schema data/chromophores/schema.toml --params data/chromophores/params.json --max-epochs 60 \

@@ -20,6 +20,7 @@ use parquet::{
 };
 
 use crate::atomic_file;
+use crate::file_error::FileError;
 
 /// Predictions and attention for a set of conformers.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,13 +83,8 @@ pub enum AttentionTableError {
     #[error("the attention table would have two columns \"{0}\": rename a task or a member of the ensemble")]
     SameColumn(String),
     /// The file cannot be written.
-    #[error("{path} cannot be written: {reason}", path = path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system or the encoder said.
-        reason: String,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// How the table is written.
@@ -150,8 +146,7 @@ impl AttentionTable {
                 atomic_file::write(path, |file| self.write_parquet(file).map_err(io::Error::other))
             }
         };
-        written
-            .map_err(|error| AttentionTableError::Unwritable { path: path.into(), reason: error.to_string() })
+        Ok(written.map_err(|error| FileError::unwritable(path, error))?)
     }
 
     /// Names of the number columns.

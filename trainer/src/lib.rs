@@ -13,6 +13,7 @@ pub mod cross_validation;
 pub mod data;
 pub mod device;
 pub mod ensemble;
+pub mod file_error;
 pub mod import;
 pub mod labels;
 pub mod losses;

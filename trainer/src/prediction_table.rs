@@ -13,6 +13,7 @@ use parquet::schema::types::Type;
 
 use crate::atomic_file;
 use crate::data::Dataset;
+use crate::file_error::FileError;
 use crate::labels::LabelMatrix;
 
 /// Labels, weights and probabilities of M molecules for T tasks; matrices are `[M, T]`, row-major.
@@ -54,13 +55,8 @@ pub struct FoldKey {
 #[derive(Debug, thiserror::Error)]
 pub enum PredictionTableError {
     /// It cannot be opened, or is no CSV.
-    #[error("predictions {path} cannot be read: {reason}", path = path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system or the reader said.
-        reason: String,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A header that no such table has.
     #[error(
         "predictions {path}: the columns must be ID, split or repeat and fold, then label_, weight_ and pred_ of each task",
@@ -217,10 +213,7 @@ impl PredictionTable {
     /// # Errors
     /// [`PredictionTableError`] by file, line and column.
     pub fn read_csv(path: &Path) -> Result<Self, PredictionTableError> {
-        let unreadable = |error: csv::Error| PredictionTableError::Unreadable {
-            path: path.into(),
-            reason: error.to_string(),
-        };
+        let unreadable = |error: csv::Error| FileError::unreadable(path, error);
         let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
         let header = reader.headers().map_err(unreadable)?.clone();
         let tasks: Vec<String> =

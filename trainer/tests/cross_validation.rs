@@ -17,7 +17,7 @@ use trainer::data::Dataset;
 use trainer::device::{self, Precision};
 use trainer::parameters::RunParameters;
 use trainer::prediction_table::FoldKey;
-use trainer::training::TrainSettings;
+use trainer::training::{Checkpoint, Partition, RunControl, TrainSettings, train_controlled};
 
 fn parameters(dataset: &Dataset) -> RunParameters {
     let parameters = json!({
@@ -115,12 +115,52 @@ fn an_interrupted_cross_validation_ends_as_an_undisturbed_one() {
         assert_eq!(predictions(&whole), predictions(&broken));
     }
 
+    assert!(!Checkpoint::path(&whole.join("folds/repeat-0-fold-2")).exists(), "finished");
+
     // Another molecule in the kept predictions: not the fold it claims to be.
     let path = broken.join("folds/repeat-0-fold-1/predictions.csv");
     let text = fs::read_to_string(&path).expect("predictions").replacen("EOS", "XYZ", 1);
     fs::write(&path, text).expect("written");
     let error = run(&dataset, &plan, &broken).0.expect_err("refused");
     assert!(matches!(error, CrossValidationError::ForeignFold { .. }), "{error}");
+}
+
+#[test]
+fn a_fold_that_was_begun_goes_on_after_its_last_epoch() {
+    let dataset = fixture_train();
+    let plan = FoldPlan::from_label_table(&dataset).expect("folds").expect("numbered");
+    let folder = tempfile::tempdir().expect("folder");
+    let [whole, broken] = ["whole", "broken"].map(|name| folder.path().join(name));
+    let undisturbed = run(&dataset, &plan, &whole).0.expect("runs");
+
+    // The first epoch of the second fold, as a cross-validation that was killed leaves it.
+    let round = &plan.rounds()[1];
+    let begun = FoldStore::new(&broken).fold(round.key);
+    fs::create_dir_all(&begun).expect("created");
+    let settings = TrainSettings { max_epochs: 1, ..settings(fold_seed(3, round.key)) };
+    let partition = Partition { train: &round.fold.train, validation: &round.fold.validation };
+    let control = RunControl { folder: Some(&begun), ..RunControl::default() };
+    {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        train_controlled(&dataset, partition, &parameters(&dataset), &settings, control, |_| ())
+            .expect("trains");
+    }
+    assert!(Checkpoint::path(&begun).exists());
+    let (resumed, trained) = run(&dataset, &plan, &broken);
+    assert_eq!((resumed.expect("runs"), trained.len()), (undisturbed, 4));
+    assert!(!Checkpoint::path(&begun).exists(), "finished");
+
+    // Of other parameters it is another fold.
+    fs::remove_file(begun.join("fold.json")).expect("removed");
+    let settings = TrainSettings { seed: 1, ..settings };
+    let control = RunControl { folder: Some(&begun), ..RunControl::default() };
+    {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        train_controlled(&dataset, partition, &parameters(&dataset), &settings, control, |_| ())
+            .expect("trains");
+    }
+    let error = run(&dataset, &plan, &broken).0.expect_err("refused").to_string();
+    assert!(error.contains("seed 1 (now"), "{error}");
 }
 
 #[test]

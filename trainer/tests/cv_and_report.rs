@@ -125,6 +125,7 @@ fn a_cross_validation_leaves_folds_predictions_summary_and_report() {
     let mut resumed = json(&file("cv_summary.json"));
     resumed["created"] = summary["created"].clone();
     assert_eq!(resumed, summary);
+    refuses(&["train", "--out", &out], &tables(&folder), &["holds a cross-validation", "another folder"]);
     let other = ["cv", "--seed", "1", "--resume", "--out", &out];
     refuses(&other, &tables(&folder), &["differs in seed"]);
 }
@@ -163,6 +164,9 @@ fn a_training_run_is_reported_from_its_folder_alone() {
         assert!(written.contains(part), "{part}");
     }
 
+    for command in ["train", "cv"] {
+        refuses(&[command, "--out", &out], &tables(&folder), &["holds a", "run: choose another folder"]);
+    }
     let again = folder.path("again.html");
     succeeds(&["report", &out, "-o", &again], &[]);
     assert_eq!(report(&again), written);

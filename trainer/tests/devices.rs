@@ -2,7 +2,11 @@
 
 mod program;
 
+use burn::Dispatch;
+use burn::tensor::DType;
+use burn::tensor::backend::Backend as _;
 use serde_json::Value;
+use trainer::device::{self, Device, DeviceChoice, Precision};
 
 use self::program::{optimil, refuses, succeeds};
 
@@ -48,4 +52,19 @@ fn a_device_that_is_not_there_is_refused_with_its_name() {
         &[],
         &["--device cuda:77", "optimil devices"],
     );
+}
+
+#[test]
+fn half_precision_is_listed_where_the_backend_computes_in_it() {
+    for choice in [DeviceChoice::Wgpu(None), DeviceChoice::Cuda(None)] {
+        // Not every machine has such a device.
+        let Ok(selected) = device::select(choice) else { continue };
+        let Device::Gpu(gpu) = &selected.device else { panic!("{choice} is no GPU") };
+        for (precision, dtype) in
+            [(Precision::Float16Mixed, DType::F16), (Precision::Bfloat16Mixed, DType::BF16)]
+        {
+            let (listed, there) = (selected.check(precision).is_ok(), Dispatch::supports_dtype(gpu, dtype));
+            assert!(there || !listed, "{}: {precision} is listed, and not there", selected.description);
+        }
+    }
 }

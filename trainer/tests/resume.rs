@@ -111,9 +111,13 @@ fn a_run_killed_at_any_moment_and_resumed_is_the_undisturbed_one_to_the_bit() {
         fs::read_dir(folder.path("killed")).expect("folder").map(|e| e.expect("entry").file_name()).collect();
     assert!(!Path::new(&folder.path("killed/checkpoint.safetensors")).exists(), "finished: {left:?}");
 
-    // And once more: there is nothing left to do.
+    // And once more: there is nothing left to do, and what was done is not written over.
     let again = command(&folder, "killed", &parameters, &["--resume"]).output().expect("runs");
     assert!(again.status.success() && text(&again).contains("is finished"), "{}", text(&again));
+    let over = command(&folder, "killed", &parameters, &[]).output().expect("runs");
+    let message = text(&over);
+    assert!(over.status.code() == Some(2) && message.contains("holds a finished run"), "{message}");
+    assert!(results(Path::new(&folder.path("killed"))) == expected, "it is as it was");
 }
 
 fn await_checkpoint(folder: &Folder, out: &str) {
@@ -131,9 +135,41 @@ fn signalled(folder: &Folder, out: &str, parameters: &Value, signal: &str) -> st
     let child = command(folder, out, parameters, &["--max-epochs", "100000"]).spawn();
     let child = child.expect("starts");
     await_checkpoint(folder, out);
+    send(&child, signal);
+    child.wait_with_output().expect("runs")
+}
+
+#[cfg(unix)]
+fn send(child: &std::process::Child, signal: &str) {
     let kill = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
     assert!(kill.expect("kill").success());
-    child.wait_with_output().expect("runs")
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_a_run_at_once() {
+    let folder = Folder::new();
+    // One batch takes so long that both signals come while it goes on.
+    let slow = json!({
+        "mol_hidden": 16, "mol_layers": 1, "inst_hidden": 192, "inst_layers": 4, "proj_dim": 16, "attn_heads": 2,
+        "mixer_hidden": 16, "mixer_layers": 1, "head_num_layers": 1, "batch_size": 512,
+    });
+    let rows: String = (0..40)
+        .flat_map(|molecule| (0..50).map(move |conformer| (molecule, conformer)))
+        .map(|(molecule, conformer)| format!("M{molecule},{conformer},{},0\n", conformer % 5))
+        .collect();
+    let many = folder.write("many.csv", format!("ID,conf_id,x,y\n{rows}").as_bytes());
+    let mut command = command(&folder, "run", &slow, &["--max-epochs", "100000", "--feat3d", &many]);
+    let child = command.spawn().expect("starts");
+    await_checkpoint(&folder, "run");
+    send(&child, "INT");
+    sleep(Duration::from_millis(60));
+    send(&child, "INT");
+    let output = child.wait_with_output().expect("runs");
+    let message = text(&output);
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(!message.contains("stopped by signal"), "it did not wait for the batch: {message}");
+    assert!(Path::new(&folder.path("run/checkpoint.safetensors")).exists(), "the last epoch is kept");
 }
 
 #[cfg(unix)]

@@ -12,7 +12,7 @@ use shared_model::bundle::{BundleContents, BundleReader, MAX_MODELS};
 use super::config_file::ResolvedOptions;
 use super::run_args::{Run, RunArgs};
 use super::tables::note;
-use super::{mixed_precision, progress};
+use super::{mixed_precision, progress, train};
 use crate::atomic_file;
 use crate::bundle_file;
 use crate::cross_validation::{
@@ -54,6 +54,11 @@ pub(super) struct CvArgs {
 }
 
 pub(super) fn run(args: &CvArgs, options: &ResolvedOptions) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !train::holds_run(&args.out),
+        "{} holds a training run: choose another folder",
+        args.out.display()
+    );
     let run = args.run.resolve()?;
     let dataset = args.run.load(&run, &Splits::named([TRAIN_SPLIT]))?;
     let plan = plan(args, &dataset)?;

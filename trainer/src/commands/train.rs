@@ -20,6 +20,7 @@ use super::progress;
 use super::run_args::RunArgs;
 use crate::atomic_file;
 use crate::bundle_file;
+use crate::cross_validation::FoldStore;
 use crate::data::{Dataset, DatasetSummary, Splits, TRAIN_SPLIT};
 use crate::device::{Device, DeviceModel};
 use crate::parameters::RunParameters;
@@ -59,7 +60,7 @@ pub(super) struct TrainArgs {
 
 pub(super) fn run(args: &TrainArgs, options: &ResolvedOptions) -> anyhow::Result<()> {
     let kept = unfinished_run(args)?;
-    if args.resume && kept.is_none() && args.out.join(FINISHED).exists() {
+    if kept.is_none() && is_finished(&args.out) {
         eprintln!("note: the run in {} is finished", args.out.display());
         return Ok(());
     }
@@ -162,13 +163,18 @@ fn write_report(
 
 /// The state of the run in the run folder, if one was begun there and not finished.
 fn unfinished_run(args: &TrainArgs) -> anyhow::Result<Option<Checkpoint>> {
+    let holds = |what: &str| format!("{} holds {what}", args.out.display());
+    anyhow::ensure!(!FoldStore::is_claimed(&args.out), holds("a cross-validation: choose another folder"));
     if args.resume {
         return Ok(Checkpoint::read(&args.out)?);
     }
     anyhow::ensure!(
         !Checkpoint::path(&args.out).exists(),
-        "{} holds an unfinished run: go on with it by adding --resume, or choose another folder",
-        args.out.display()
+        holds("an unfinished run: go on with it by adding --resume, or choose another folder")
+    );
+    anyhow::ensure!(
+        !is_finished(&args.out),
+        holds("a finished run: choose another folder, or remove this one")
     );
     Ok(None)
 }
@@ -189,6 +195,15 @@ fn unfinished(error: TrainError, folder: &Path, finished: usize) -> anyhow::Erro
         TrainError::Device { .. } | TrainError::Folder(_) => anyhow::anyhow!("{error}; {advice}"),
         _ => error.into(),
     }
+}
+
+/// Whether a folder holds a training run, finished or not.
+pub(super) fn holds_run(folder: &Path) -> bool {
+    is_finished(folder) || Checkpoint::path(folder).exists()
+}
+
+fn is_finished(folder: &Path) -> bool {
+    folder.join(FINISHED).exists()
 }
 
 /// What a finished run always has.

@@ -12,8 +12,8 @@ mod store;
 mod stratification;
 mod summary;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
 use shared_model::bundle::{BundleContents, TrainingSummary};
 
@@ -27,9 +27,13 @@ pub use self::summary::{
 };
 use crate::bundle_file;
 use crate::data::{DataError, Dataset};
+use crate::file_error::FileError;
 use crate::parameters::RunParameters;
 use crate::prediction_table::{FoldKey, Parts, PredictionTable, PredictionTableError};
-use crate::training::{Partition, Progress, TrainError, TrainSettings, TrainedModel, train, write_history};
+use crate::training::{
+    Checkpoint, Partition, Progress, ResumeError, RunControl, RunIdentity, TrainError, TrainSettings,
+    TrainedModel, train_controlled, write_history,
+};
 
 /// What is cross-validated.
 #[derive(Debug, Clone, Copy)]
@@ -125,32 +129,12 @@ pub enum CrossValidationError {
     /// Predictions that were kept cannot be read.
     #[error(transparent)]
     Predictions(#[from] PredictionTableError),
-    /// A file cannot be read.
-    #[error("{path} cannot be read: {reason}", path = path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        reason: String,
-    },
-    /// A file cannot be written.
-    #[error("{path} cannot be written: {reason}", path = path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        reason: String,
-    },
-}
-
-impl CrossValidationError {
-    fn unreadable(path: &Path, error: io::Error) -> Self {
-        Self::Unreadable { path: path.into(), reason: error.to_string() }
-    }
-
-    fn unwritable(path: &Path, error: io::Error) -> Self {
-        Self::Unwritable { path: path.into(), reason: error.to_string() }
-    }
+    /// A fold that was begun cannot be gone on with.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// Seed of a fold's training: neighbouring seeds and folds give unrelated ones (SplitMix64, Steele et al. 2014).
@@ -164,10 +148,11 @@ pub fn fold_seed(seed: u64, key: FoldKey) -> u64 {
     mix(mix(seed) ^ (u64::from(key.repeat) << 32 | u64::from(key.fold)))
 }
 
-/// Trains every fold that is not in the store yet and returns all of them, in the order of the plan.
+/// Trains every fold that is not in the store yet and returns all of them, in the order of the plan. A fold that was
+/// begun goes on after its last whole epoch.
 ///
 /// # Errors
-/// [`CrossValidationError`]; the folds that were finished stay in the store.
+/// [`CrossValidationError`]; the folds that were finished, and the epochs of the one that was not, stay in the store.
 pub fn cross_validate(
     subject: Subject,
     plan: &FoldPlan,
@@ -206,7 +191,14 @@ fn run_fold(
     let seed = fold_seed(subject.settings.seed, round.key);
     let settings = TrainSettings { seed, ..subject.settings.clone() };
     let partition = Partition { train: &round.fold.train, validation: &round.fold.validation };
-    let trained = train(dataset, partition, parameters, &settings, |progress| {
+    let folder = store.fold(round.key);
+    fs::create_dir_all(&folder).map_err(|error| FileError::unwritable(&folder, error))?;
+    let kept = Checkpoint::read(&folder)?;
+    if let Some(kept) = &kept {
+        kept.check(&RunIdentity::new(dataset, partition, parameters, &settings))?;
+    }
+    let control = RunControl { folder: Some(&folder), resume: kept, stop: None };
+    let trained = train_controlled(dataset, partition, parameters, &settings, control, |progress| {
         observe(CvProgress::Training(progress));
     })
     .map_err(|error| CrossValidationError::Train { key: round.key, error })?;
@@ -229,6 +221,7 @@ fn run_fold(
         write_history(&folder.join("metrics.csv"), dataset.schema(), &trained.history)?;
         bundle_file::write(&folder.join("model.optimil"), &bundle(subject, round, &record, &trained))
     })?;
+    Checkpoint::remove(&folder).map_err(|error| FileError::unwritable(&Checkpoint::path(&folder), error))?;
     Ok(FoldResult { record, probabilities })
 }
 

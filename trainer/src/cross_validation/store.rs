@@ -1,4 +1,5 @@
-//! Finished folds on disk: an interrupted cross-validation goes on where it was.
+//! Folds on disk: an interrupted cross-validation goes on where it was, with the finished folds and the last whole
+//! epoch of the one that was not finished.
 
 use std::fs;
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use shared_model::bundle::MixedPrecision;
 
 use super::CrossValidationError;
 use crate::atomic_file;
+use crate::file_error::FileError;
 use crate::prediction_table::{FoldKey, PredictionTable};
 
 /// Folder of the finished folds of one model variant.
@@ -54,17 +56,17 @@ impl FoldStore {
     /// one.
     pub fn claim(folder: &Path, identity: &Value, resume: bool) -> Result<(), CrossValidationError> {
         let path = folder.join(IDENTITY);
-        let unwritable = |error| CrossValidationError::unwritable(&path, error);
-        fs::create_dir_all(folder).map_err(|error| CrossValidationError::unwritable(folder, error))?;
+        let unwritable = |error| FileError::unwritable(&path, error);
+        fs::create_dir_all(folder).map_err(|error| FileError::unwritable(folder, error))?;
         match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                write_json(&path, identity).map_err(unwritable)
+                Ok(write_json(&path, identity).map_err(unwritable)?)
             }
-            Err(error) => Err(CrossValidationError::unreadable(&path, error)),
+            Err(error) => Err(FileError::unreadable(&path, error).into()),
             Ok(_) if !resume => Err(CrossValidationError::Occupied { folder: folder.into() }),
             Ok(bytes) => {
-                let known: Value = serde_json::from_slice(&bytes)
-                    .map_err(|error| CrossValidationError::unreadable(&path, error.into()))?;
+                let known: Value =
+                    serde_json::from_slice(&bytes).map_err(|error| FileError::unreadable(&path, error))?;
                 let differing = differing_names(&known, identity);
                 if differing.is_empty() {
                     return Ok(());
@@ -72,6 +74,11 @@ impl FoldStore {
                 Err(CrossValidationError::OtherRun { folder: folder.into(), differing: differing.join(", ") })
             }
         }
+    }
+
+    /// Whether a run folder was claimed for a cross-validation.
+    pub fn is_claimed(folder: &Path) -> bool {
+        folder.join(IDENTITY).exists()
     }
 
     /// Folder of a fold.
@@ -88,10 +95,9 @@ impl FoldStore {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(CrossValidationError::unreadable(&path, error)),
+            Err(error) => return Err(FileError::unreadable(&path, error).into()),
         };
-        let record = serde_json::from_slice(&bytes)
-            .map_err(|error| CrossValidationError::unreadable(&path, error.into()))?;
+        let record = serde_json::from_slice(&bytes).map_err(|error| FileError::unreadable(&path, error))?;
         Ok(Some((record, PredictionTable::read_csv(&self.fold(key).join(PREDICTIONS))?)))
     }
 
@@ -106,11 +112,11 @@ impl FoldStore {
         more: impl FnOnce(&Path) -> io::Result<()>,
     ) -> Result<(), CrossValidationError> {
         let folder = self.fold(record.key);
-        let unwritable = |error| CrossValidationError::unwritable(&folder, error);
+        let unwritable = |error| FileError::unwritable(&folder, error);
         fs::create_dir_all(&folder).map_err(unwritable)?;
         predictions.write_csv(&folder.join(PREDICTIONS)).map_err(unwritable)?;
         more(&folder).map_err(unwritable)?;
-        write_json(&folder.join(RECORD), record).map_err(unwritable)
+        Ok(write_json(&folder.join(RECORD), record).map_err(unwritable)?)
     }
 }
 

@@ -16,6 +16,7 @@ use self::html::{escape, estimate, page};
 use self::performance::Performance;
 use self::run_folder::{Kind, RunFolder};
 use crate::atomic_file;
+use crate::file_error::FileError;
 use crate::prediction_table::PredictionTableError;
 
 /// Why a run cannot be reported.
@@ -30,22 +31,9 @@ pub enum ReportError {
     /// Predictions that cannot be used.
     #[error(transparent)]
     Predictions(#[from] PredictionTableError),
-    /// A file of the run that cannot be used.
-    #[error("{path} cannot be used: {reason}", path = path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The report cannot be written.
-    #[error("{path} cannot be written: {reason}", path = path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        reason: String,
-    },
+    /// A file of the run cannot be read, or the report not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 /// Name of the report in its run folder.
@@ -58,7 +46,7 @@ pub const FILE: &str = "report.html";
 pub fn write(folder: &Path, out: &Path) -> Result<(), ReportError> {
     let html = render(folder)?;
     atomic_file::write(out, |file| file.write_all(html.as_bytes()))
-        .map_err(|error| ReportError::Unwritable { path: out.into(), reason: error.to_string() })
+        .map_err(|error| FileError::unwritable(out, error).into())
 }
 
 /// The report of a run folder, as HTML.

@@ -12,6 +12,7 @@ use shared_model::schema::TaskSchema;
 use super::ReportError;
 use crate::cross_validation::CvSummary;
 use crate::data::DatasetSummary;
+use crate::file_error::FileError;
 use crate::prediction_table::{Parts, PredictionTable};
 
 /// A run, as its folder tells it.
@@ -58,13 +59,13 @@ impl History {
     }
 
     fn read(path: &Path, name: String, best_epoch: usize) -> Result<Self, ReportError> {
-        let unreadable = |reason: String| ReportError::Unreadable { path: path.into(), reason };
-        let mut reader = csv::Reader::from_path(path).map_err(|error| unreadable(error.to_string()))?;
-        let header = reader.headers().map_err(|error| unreadable(error.to_string()))?.clone();
+        let unreadable = |error: csv::Error| FileError::unreadable(path, error);
+        let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
+        let header = reader.headers().map_err(unreadable)?.clone();
         let mut columns: BTreeMap<String, Vec<f64>> =
             header.iter().map(|name| (name.to_owned(), Vec::new())).collect();
         for record in reader.records() {
-            let record = record.map_err(|error| unreadable(error.to_string()))?;
+            let record = record.map_err(unreadable)?;
             for (name, cell) in header.iter().zip(&record) {
                 // A column may be empty in some epochs.
                 let number = cell.parse().unwrap_or(f64::NAN);
@@ -90,14 +91,13 @@ impl RunFolder {
     fn read_training(folder: &Path) -> Result<Self, ReportError> {
         let path = folder.join("model.optimil");
         let bytes = read(&path)?;
-        let unreadable = |reason: String| ReportError::Unreadable { path: path.clone(), reason };
-        let bundle = BundleReader::open(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        let bundle = BundleReader::open(&bytes).map_err(|error| FileError::unreadable(&path, error))?;
         let manifest = bundle.manifest();
         let model = &manifest.models[0];
         let training = model
             .training
             .clone()
-            .ok_or_else(|| unreadable("the bundle does not say how it was trained".into()))?;
+            .ok_or_else(|| FileError::unreadable(&path, "the bundle does not say how it was trained"))?;
         let data = json(&folder.join(DatasetSummary::FILE))?;
         let history = History::read(&folder.join("metrics.csv"), String::new(), training.best_epoch)?;
         Ok(Self {
@@ -118,8 +118,8 @@ impl RunFolder {
 
     fn read_cross_validation(folder: &Path) -> Result<Self, ReportError> {
         let path = folder.join(CvSummary::FILE);
-        let summary: CvSummary = serde_json::from_slice(&read(&path)?)
-            .map_err(|error| ReportError::Unreadable { path, reason: error.to_string() })?;
+        let summary: CvSummary =
+            serde_json::from_slice(&read(&path)?).map_err(|error| FileError::unreadable(&path, error))?;
         let predictions = predictions(&folder.join("oof_predictions.csv"), &summary.schema)?;
         let mut histories = Vec::new();
         let Parts::Folds(keys) = &predictions.parts else {
@@ -170,7 +170,7 @@ impl RunFolder {
 /// Predictions of the tasks of the schema, every repeat of the same molecules.
 fn predictions(path: &Path, schema: &TaskSchema) -> Result<PredictionTable, ReportError> {
     let table = PredictionTable::read_csv(path)?;
-    let foreign = |reason: &str| ReportError::Unreadable { path: path.into(), reason: reason.into() };
+    let foreign = |reason: &str| ReportError::from(FileError::unreadable(path, reason));
     if table.is_empty() || !table.tasks.iter().eq(schema.tasks.iter().map(|task| &task.name)) {
         return Err(foreign("it does not hold predictions of the tasks of the run"));
     }
@@ -190,16 +190,15 @@ fn predictions(path: &Path, schema: &TaskSchema) -> Result<PredictionTable, Repo
     Ok(table)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ReportError> {
-    fs::read(path).map_err(|error| ReportError::Unreadable { path: path.into(), reason: error.to_string() })
+fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    fs::read(path).map_err(|error| FileError::unreadable(path, error))
 }
 
-fn json(path: &Path) -> Result<Value, ReportError> {
-    serde_json::from_slice(&read(path)?)
-        .map_err(|error| ReportError::Unreadable { path: path.into(), reason: error.to_string() })
+fn json(path: &Path) -> Result<Value, FileError> {
+    serde_json::from_slice(&read(path)?).map_err(|error| FileError::unreadable(path, error))
 }
 
-fn hashes(folder: &Path, names: &[&str]) -> Result<Vec<(String, String)>, ReportError> {
+fn hashes(folder: &Path, names: &[&str]) -> Result<Vec<(String, String)>, FileError> {
     let hash = |name: &&str| {
         let digest = Sha256::digest(read(&folder.join(name))?);
         Ok(((*name).to_owned(), digest.iter().map(|byte| format!("{byte:02x}")).collect()))

@@ -19,6 +19,7 @@ use super::optimiser::MomentState;
 use super::{LossScaler, Partition, TrainSettings};
 use crate::atomic_file;
 use crate::data::Dataset;
+use crate::file_error::FileError;
 use crate::parameters::{LearningRateSchedule, RunParameters};
 
 /// Name of the checkpoint in a run folder.
@@ -63,13 +64,8 @@ pub struct Checkpoint {
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
     /// The checkpoint cannot be read.
-    #[error("the checkpoint {path} cannot be read: {reason}", path = .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        reason: String,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The checkpoint is not one, or not whole.
     #[error("{path} is no checkpoint of this version of Optimil ({reason}): remove it to start anew", path = .path.display())]
     Damaged {
@@ -202,7 +198,7 @@ impl Checkpoint {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(ResumeError::Unreadable { path, reason: error.to_string() }),
+            Err(error) => return Err(FileError::unreadable(&path, error).into()),
         };
         Self::from_bytes(&bytes).map(Some).map_err(|reason| ResumeError::Damaged { path, reason })
     }
