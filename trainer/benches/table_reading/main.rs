@@ -8,6 +8,8 @@
 //! the Python that `OPTIMIL_PYTHON` names, else it is installed from PyPI under `target/`. `-- --help` lists the
 //! options.
 
+#[path = "../report/clock.rs"]
+mod clock;
 #[path = "../report/spread.rs"]
 mod spread;
 #[path = "../report/table.rs"]
@@ -18,7 +20,6 @@ use std::{
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
 };
 
 use anyhow::{Context, ensure};
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use shared_model::schema::TaskSchema;
 use trainer::data::{self, Cache, Labels, Splits, Tables};
 
+use crate::clock::Clock;
 use crate::spread::Spread;
 use crate::table::print_table;
 
@@ -67,6 +69,8 @@ struct Options {
 #[derive(Serialize, Deserialize)]
 struct Reading {
     seconds: f64,
+    /// Of all processors.
+    cpu_seconds: f64,
     peak_bytes: f64,
     /// Sum of all features.
     sum: f64,
@@ -102,20 +106,23 @@ fn main() -> anyhow::Result<()> {
         command
     };
     let cache = folder.path().join("cache");
-    let (mut baseline, mut rows) = (f64::NAN, Vec::new());
+    let (mut baseline, mut baseline_cpu, mut rows) = (f64::NAN, f64::NAN, Vec::new());
     let mut sums = Vec::new();
     let mut add = |name: &str, commands: &mut dyn FnMut() -> io::Result<Command>| -> anyhow::Result<()> {
         let readings =
             (0..rounds).map(|_| measure(&mut commands()?)).collect::<anyhow::Result<Vec<Reading>>>()?;
         let seconds = Spread::of(readings.iter().map(|reading| reading.seconds));
+        let cpu = Spread::of(readings.iter().map(|reading| reading.cpu_seconds));
         let peak = Spread::of(readings.iter().map(|reading| reading.peak_bytes));
         if baseline.is_nan() {
-            baseline = seconds.median;
+            (baseline, baseline_cpu) = (seconds.median, cpu.median);
         }
         rows.push(vec![
             name.to_owned(),
             seconds.show(1.0, 2),
             format!("{:.1}×", baseline / seconds.median),
+            cpu.show(1.0, 2),
+            format!("{:.1}×", baseline_cpu / cpu.median),
             peak.show(1e-6, 0),
             format!("{:.2}×", peak.median / (4.0 * numbers as f64)),
         ]);
@@ -131,7 +138,8 @@ fn main() -> anyhow::Result<()> {
         Ok(ours(Some(&cache)))
     })?;
     add("optimil, from the cache", &mut || Ok(ours(Some(&cache))))?;
-    print_table(&["", "seconds", "speed-up", "peak MB", "of the matrices"], &rows);
+    let header = ["", "seconds", "speed-up", "CPU seconds", "speed-up", "peak MB", "of the matrices"];
+    print_table(&header, &rows);
     let agree = sums.iter().all(|sum| (sum - sums[0]).abs() <= 1e-6 * numbers as f64);
     ensure!(agree, "the readings differ: sums of all features are {sums:?}");
     Ok(())
@@ -143,7 +151,7 @@ fn read(folder: &Path, cache: Option<PathBuf>) -> anyhow::Result<Reading> {
     let [labels, feat2d, feat3d] = files(folder);
     let tables = Tables { labels: Some(labels), feat2d: Some(feat2d), feat3d, feat3d_qm: None };
     let splits = Splits::named(["train", "leaderboard"]);
-    let start = Instant::now();
+    let clock = Clock::start();
     let dataset = match cache {
         Some(cache) => {
             let (dataset, notice) =
@@ -153,11 +161,11 @@ fn read(folder: &Path, cache: Option<PathBuf>) -> anyhow::Result<Reading> {
         }
         None => data::load(&tables, &schema, &splits, Labels::Required)?,
     };
-    let seconds = start.elapsed().as_secs_f64();
+    let time = clock.read();
     let peak_bytes = peak_bytes();
     let matrices = [dataset.bags().x2d(), dataset.bags().x3d()];
     let sum = matrices.iter().flat_map(|matrix| matrix.data()).map(|&value| f64::from(value)).sum();
-    Ok(Reading { seconds, peak_bytes, sum })
+    Ok(Reading { seconds: time.wall, cpu_seconds: time.cpu, peak_bytes, sum })
 }
 
 /// Most memory that this process had at once; unknown where there is no `/proc`.

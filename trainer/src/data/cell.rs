@@ -1,5 +1,12 @@
 //! One cell of a table, and what counts as missing or as a number.
 
+use std::path::Path;
+
+use super::{
+    error::{DataError, shortened},
+    table::Place,
+};
+
 /// What a cell holds where a number is wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cell<'a> {
@@ -9,6 +16,30 @@ pub(super) enum Cell<'a> {
     Number(f64),
     /// Text that is no number.
     Text(&'a str),
+}
+
+/// Why a cell holds no number that can be used.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Unusable {
+    Missing,
+    /// A number that is not finite as float32.
+    NotFinite(f64),
+    /// The begin of a text.
+    Text(String),
+    NotUtf8,
+}
+
+impl Unusable {
+    /// The error of a column that must hold numbers.
+    pub fn error(self, path: &Path, place: Place, column: &str) -> DataError {
+        let (path, column) = (path.to_owned(), column.to_owned());
+        match self {
+            Self::Missing => DataError::MissingFeature { path, place, column },
+            Self::NotFinite(value) => DataError::NotFinite { path, place, column, value },
+            Self::Text(value) => DataError::NotANumber { path, place, column, value },
+            Self::NotUtf8 => DataError::NotUtf8 { path, place, column: format!("{column:?}") },
+        }
+    }
 }
 
 impl<'a> Cell<'a> {
@@ -23,6 +54,16 @@ impl<'a> Cell<'a> {
             Err(_) if trimmed.eq_ignore_ascii_case("true") => Self::Number(1.0),
             Err(_) if trimmed.eq_ignore_ascii_case("false") => Self::Number(0.0),
             Err(_) => Self::Text(text),
+        }
+    }
+
+    /// A number that is finite as float32.
+    pub fn finite(self) -> Result<f64, Unusable> {
+        match self {
+            Self::Number(value) if (value as f32).is_finite() => Ok(value),
+            Self::Number(value) => Err(Unusable::NotFinite(value)),
+            Self::Missing => Err(Unusable::Missing),
+            Self::Text(text) => Err(Unusable::Text(shortened(text))),
         }
     }
 

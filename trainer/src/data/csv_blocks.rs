@@ -1,29 +1,44 @@
 //! The text of a CSV file in blocks of whole records.
 
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A part of the text that begins and ends with a record. Every line in it ends with one line feed.
+///
+/// Meant to be filled again and again: memory that is used for the first time costs as much as reading a number.
+#[derive(Default)]
 pub(super) struct Block {
-    /// Number of the block, counted from 0.
-    pub number: usize,
-    pub text: Vec<u8>,
+    /// The text, and room behind it.
+    bytes: Vec<u8>,
+    length: usize,
+    /// Whether it is the first.
+    pub first: bool,
     /// Whether there is a quotation mark in it.
     pub quoted: bool,
 }
 
+impl Block {
+    pub fn text(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn make_room(&mut self, length: usize) {
+        if self.bytes.len() < length {
+            self.bytes.resize(length, 0);
+        }
+    }
+}
+
 /// Cuts a text into blocks of about `size` bytes, at least three; a longer record makes a longer block.
-///
-/// The same text and size always make the same blocks.
 pub(super) struct Blocks<R> {
     input: R,
     size: usize,
     /// The begun record behind the last block.
     rest: Vec<u8>,
-    number: usize,
+    begun: bool,
     quotes: usize,
     ended: bool,
 }
@@ -34,33 +49,36 @@ impl<R: Read> Blocks<R> {
             input,
             size: size.max(BYTE_ORDER_MARK.len()),
             rest: Vec::new(),
-            number: 0,
+            begun: false,
             quotes: 0,
             ended: false,
         }
     }
 
-    /// The next block, if there is text left.
-    pub fn next(&mut self) -> io::Result<Option<Block>> {
-        let mut text = std::mem::take(&mut self.rest);
-        text.reserve(self.size + 1);
+    /// Fills a block with what comes next; false if there is no text left.
+    pub fn next(&mut self, block: &mut Block) -> io::Result<bool> {
+        block.first = !self.begun;
+        block.length = self.rest.len();
+        block.make_room(self.rest.len());
+        block.bytes[..self.rest.len()].copy_from_slice(&self.rest);
+        block.quoted = memchr(b'"', &self.rest).is_some();
         let mut end = None;
         while end.is_none() && !self.ended {
             // What is left of a long record doubles, so that it is searched a few times only.
-            let wanted = self.size.max(text.len());
-            self.read(&mut text, wanted)?;
-            end = end_of_records(&text);
+            let wanted = self.size.max(block.length);
+            self.read(block, wanted)?;
+            end = if block.quoted {
+                end_of_quoted_records(block.text())
+            } else {
+                memrchr(b'\n', block.text()).map(|last| last + 1)
+            };
         }
-        if self.ended {
-            end = Some(text.len());
-        }
-        self.rest = text.split_off(end.unwrap_or_default());
-        if text.is_empty() {
-            return Ok(None);
-        }
-        self.number += 1;
-        let quoted = memchr(b'"', &text).is_some();
-        Ok(Some(Block { number: self.number - 1, text, quoted }))
+        let end = if self.ended { block.length } else { end.unwrap_or_default() };
+        self.rest.clear();
+        self.rest.extend_from_slice(&block.text()[end..]);
+        block.length = end;
+        self.begun = true;
+        Ok(end > 0)
     }
 
     /// Whether the text so far has an odd number of quotation marks.
@@ -71,26 +89,42 @@ impl<R: Read> Blocks<R> {
     }
 
     /// Appends `wanted` bytes or all that are left, without carriage returns and the byte order mark.
-    fn read(&mut self, text: &mut Vec<u8>, wanted: usize) -> io::Result<()> {
-        let old = text.len();
-        let read = self.input.by_ref().take(wanted as u64).read_to_end(text)?;
-        self.ended = read < wanted;
-        remove_carriage_returns(text, old);
-        if self.number == 0 && old == 0 && text.starts_with(BYTE_ORDER_MARK) {
-            text.drain(..BYTE_ORDER_MARK.len());
+    fn read(&mut self, block: &mut Block, wanted: usize) -> io::Result<()> {
+        let old = block.length;
+        block.make_room(old + wanted + 1);
+        while block.length < old + wanted {
+            match self.input.read(&mut block.bytes[block.length..old + wanted]) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
+                }
+                Ok(read) => block.length += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-        self.quotes += memchr_iter(b'"', &text[old..]).count();
-        if self.ended && text.last().is_some_and(|&last| last != b'\n') {
-            text.push(b'\n');
+        // Most tables have neither, which one look tells.
+        if memchr2(b'\r', b'"', &block.text()[old..]).is_some() {
+            block.length = old + without_carriage_returns(&mut block.bytes[old..block.length]);
+            let quotes = memchr_iter(b'"', &block.text()[old..]).count();
+            self.quotes += quotes;
+            block.quoted |= quotes > 0;
+        }
+        if !self.begun && old == 0 && block.text().starts_with(BYTE_ORDER_MARK) {
+            block.bytes.copy_within(BYTE_ORDER_MARK.len()..block.length, 0);
+            block.length -= BYTE_ORDER_MARK.len();
+        }
+        if self.ended && block.text().last().is_some_and(|&last| last != b'\n') {
+            block.bytes[block.length] = b'\n';
+            block.length += 1;
         }
         Ok(())
     }
 }
 
-/// Removes the carriage returns from `start` on.
-fn remove_carriage_returns(text: &mut Vec<u8>, start: usize) {
-    let Some(first) = memchr(b'\r', &text[start..]) else { return };
-    let mut kept = start + first;
+/// Moves the carriage returns out of a text; returns what is left of its length.
+fn without_carriage_returns(text: &mut [u8]) -> usize {
+    let Some(mut kept) = memchr(b'\r', text) else { return text.len() };
     let mut at = kept + 1;
     while at < text.len() {
         let next = memchr(b'\r', &text[at..]).map_or(text.len(), |offset| at + offset);
@@ -98,17 +132,14 @@ fn remove_carriage_returns(text: &mut Vec<u8>, start: usize) {
         kept += next - at;
         at = next + 1;
     }
-    text.truncate(kept);
+    kept
 }
 
 /// Where the last complete record of a text ends that begins with one; `None` if there is no complete record.
 ///
 /// A quotation mark opens a field at its begin only. In a quoted field two of them stand for one, and another
 /// closes it.
-fn end_of_records(text: &[u8]) -> Option<usize> {
-    if memchr(b'"', text).is_none() {
-        return memrchr(b'\n', text).map(|last| last + 1);
-    }
+fn end_of_quoted_records(text: &[u8]) -> Option<usize> {
     let (mut at, mut end) = (0, None);
     while let Some(offset) = memchr2(b'"', b'\n', &text[at..]) {
         let found = at + offset;
@@ -142,9 +173,15 @@ mod tests {
     use super::*;
 
     fn blocks(text: &str, size: usize) -> Vec<String> {
-        let mut blocks = Blocks::new(text.as_bytes(), size);
-        let next = || blocks.next().expect("read").map(|block| String::from_utf8(block.text).expect("UTF-8"));
-        std::iter::from_fn(next).collect()
+        let (mut blocks, mut block) = (Blocks::new(text.as_bytes(), size), Block::default());
+        let mut found = Vec::new();
+        while blocks.next(&mut block).expect("read") {
+            assert_eq!(block.first, found.is_empty());
+            let text = String::from_utf8(block.text().to_vec()).expect("UTF-8");
+            assert!(block.quoted || !text.contains('"'));
+            found.push(text);
+        }
+        found
     }
 
     #[test]

@@ -1,20 +1,19 @@
 //! Feature columns, and their values on the way into the final matrices.
 
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
 use shared_model::{bags::Matrix, schema::TaskSchema};
 
 use super::{
-    cell::Cell,
-    error::{DataError, first_few, shortened},
-    layout::{Destination, Destinations, key},
-    table::{Place, Row, Table},
+    error::{DataError, first_few},
+    growing_matrix::GrowingMatrix,
+    table::{Destination, Place, Receiver, Table, Tile, Wanted},
 };
 
 /// The feature columns of a table, sorted by name.
 pub(super) struct Features {
     pub names: Vec<String>,
-    columns: Vec<usize>,
+    pub columns: Vec<usize>,
 }
 
 impl Features {
@@ -52,36 +51,81 @@ fn is_label(schema: &TaskSchema, name: &str) -> bool {
         .any(|label| label == name)
 }
 
-/// Destinations of the rows of the 2D table: one row for each molecule, rows of `kept` ones are used.
-pub(super) fn molecule_rows(
+/// Reads features into the columns of a matrix.
+pub(super) struct FeatureReader<'a, D> {
+    pub table: &'a Table,
+    pub features: &'a Features,
+    pub matrix: &'a mut GrowingMatrix,
+    pub first_column: usize,
+    /// See [`Receiver::row`].
+    pub destination: D,
+    /// The flaws of rows of which it is not known yet whether they are needed, each with the row of the matrix;
+    /// without such a list, a flaw is an error at once.
+    pub doubtful: Option<Vec<(usize, DataError)>>,
+}
+
+impl<D> Receiver for FeatureReader<'_, D>
+where
+    D: FnMut(Place, &[Option<&str>], Option<usize>) -> Result<Option<Destination>, DataError> + Send,
+{
+    fn row(
+        &mut self,
+        place: Place,
+        cells: &[Option<&str>],
+        chosen: Option<usize>,
+    ) -> Result<Option<Destination>, DataError> {
+        (self.destination)(place, cells, chosen)
+    }
+
+    fn numbers(&mut self, tile: &Tile<'_>) -> Result<(), DataError> {
+        for flaw in &tile.flaws {
+            let Some(Destination { row, .. }) = tile.destinations[flaw.row] else { continue };
+            let content = flaw.content.clone();
+            let error = content.error(self.table.path(), flaw.place, &self.features.names[flaw.column]);
+            match &mut self.doubtful {
+                Some(doubtful) => doubtful.push((row, error)),
+                None => return Err(error),
+            }
+        }
+        self.matrix.write(self.first_column, tile)
+    }
+}
+
+/// Reads the features of the `kept` ones among the molecules `ids`, whose positions are in `index`: one row each.
+pub(super) fn of_molecules(
     table: &Table,
+    features: &Features,
     id: &str,
     index: &HashMap<String, usize>,
     kept: &[usize],
     ids: &[&str],
-) -> Result<Destinations, DataError> {
+) -> Result<Matrix, DataError> {
     let mut row_of = vec![None; ids.len()];
     for (row, &molecule) in kept.iter().enumerate() {
-        row_of[molecule] = Some(Destination { row, rank: 1 });
+        row_of[molecule] = Some(row);
     }
     let mut places: Vec<Option<Place>> = vec![None; ids.len()];
-    let mut destinations = Vec::new();
-    let column = table.require(id, "the identifier of the molecule")?;
-    let scan = table.text_rows(&[column], &mut |row, cells| {
-        let molecule = index.get(key(table, row, cells[0], id)?);
-        if let Some(&molecule) = molecule
-            && let Some(first) = places[molecule].replace(row.place)
-        {
+    let mut matrix = GrowingMatrix::new(features.names.len());
+    let destination = |place: Place, cells: &[Option<&str>], molecule: Option<usize>| {
+        key(table, place, cells[0], id)?;
+        let Some(molecule) = molecule else { return Ok(None) };
+        if let Some(first) = places[molecule].replace(place) {
             return Err(DataError::DuplicateId {
                 path: table.path().into(),
                 id: ids[molecule].into(),
                 first,
-                second: row.place,
+                second: place,
             });
         }
-        destinations.push(molecule.and_then(|&molecule| row_of[molecule]));
-        Ok(())
-    })?;
+        Ok(row_of[molecule].map(|row| Destination { row, rank: 1 }))
+    };
+    let texts = [table.require(id, "the identifier of the molecule")?];
+    let choose = |cells: &[Option<&str>]| cells[0].and_then(|id| index.get(id)).copied();
+    let wanted = Wanted { texts: &texts, numbers: &features.columns, choose: &choose };
+    let (matrix_2d, doubtful) = (&mut matrix, None);
+    let mut reader =
+        FeatureReader { table, features, matrix: matrix_2d, first_column: 0, destination, doubtful };
+    table.read(wanted, &mut reader)?;
     let missing: Vec<&str> =
         ids.iter().zip(&places).filter(|(_, place)| place.is_none()).map(|(&id, _)| id).collect();
     if !missing.is_empty() {
@@ -91,47 +135,15 @@ pub(super) fn molecule_rows(
             examples: first_few(&missing),
         });
     }
-    Ok(Destinations { scan, rows: destinations })
+    matrix.arranged(&(0..kept.len()).map(Some).collect::<Vec<_>>())
 }
 
-/// Writes the features of a table into the columns of the matrix from `first_column` on.
-///
-/// Rows that share a destination are averaged in place: the mean of k values is that of the first k − 1 plus
-/// 1/k of the difference, which needs no second copy.
-pub(super) fn fill(
-    matrix: &mut Matrix,
-    first_column: usize,
+/// A key cell, which must hold something.
+pub(super) fn key<'a>(
     table: &Table,
-    features: &Features,
-    destinations: &Destinations,
-) -> Result<(), DataError> {
-    let Destinations { scan, rows } = destinations;
-    let wanted = |row: usize| matches!(rows.get(row), Some(Some(_)));
-    let number =
-        |row, feature: usize, cell: Cell<'_>| finite(cell, table.path(), row, &features.names[feature]);
-    table.numbers(&features.columns, scan, &wanted, &number, &mut |tile| {
-        let width = tile.columns.len();
-        for (index, &row) in tile.rows.iter().enumerate() {
-            let Some(Destination { row: target, rank }) = rows[row] else { continue };
-            let values = &tile.values[index * width..][..width];
-            let slots = &mut matrix.row_mut(target)[first_column..][tile.columns.clone()];
-            for (slot, &value) in slots.iter_mut().zip(values) {
-                let mean = if rank == 1 { value } else { f64::from(*slot) };
-                *slot = (mean + (value - mean) / f64::from(rank)) as f32;
-            }
-        }
-    })
-}
-
-/// A feature, which must be finite as float32.
-fn finite(cell: Cell<'_>, path: &Path, row: Row, column: &str) -> Result<f64, DataError> {
-    let (path, place, column) = (|| path.to_owned(), row.place, || column.to_owned());
-    match cell {
-        Cell::Number(value) if (value as f32).is_finite() => Ok(value),
-        Cell::Number(value) => Err(DataError::NotFinite { path: path(), place, column: column(), value }),
-        Cell::Missing => Err(DataError::MissingFeature { path: path(), place, column: column() }),
-        Cell::Text(text) => {
-            Err(DataError::NotANumber { path: path(), place, column: column(), value: shortened(text) })
-        }
-    }
+    place: Place,
+    cell: Option<&'a str>,
+    column: &str,
+) -> Result<&'a str, DataError> {
+    cell.ok_or_else(|| DataError::MissingKey { path: table.path().into(), place, column: column.into() })
 }

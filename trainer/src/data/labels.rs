@@ -6,9 +6,9 @@ use shared_model::schema::{AuxiliaryOutput, TaskSchema};
 
 use super::{
     Labels, Splits,
-    cell::{Cell, is_missing},
+    cell::{Cell, Unusable, is_missing},
     error::{DataError, first_few, shortened},
-    table::{Place, Row, Table},
+    table::{Place, Table},
 };
 
 /// The molecules of the wanted splits, in the order of the table.
@@ -76,15 +76,15 @@ pub(super) fn read(
     let mut molecules = Vec::new();
     let mut places: HashMap<String, Place> = HashMap::new();
     let mut known_splits: Vec<String> = Vec::new();
-    table.text_rows(&columns, &mut |row, cells| {
-        let at = Cells { table, columns: &columns, row, cells };
+    table.text_rows(&columns, |place, cells| {
+        let at = Cells { table, columns: &columns, place, cells };
         let id = at.key(id)?;
-        if let Some(first) = places.insert(id.into(), row.place) {
+        if let Some(first) = places.insert(id.into(), place) {
             return Err(DataError::DuplicateId {
                 path: table.path().into(),
                 id: id.into(),
                 first,
-                second: row.place,
+                second: place,
             });
         }
         let split = split.and_then(|split| cells[split]).map(str::to_owned);
@@ -165,7 +165,7 @@ impl Wanted<'_> {
 struct Cells<'a> {
     table: &'a Table,
     columns: &'a [usize],
-    row: Row,
+    place: Place,
     cells: &'a [Option<&'a str>],
 }
 
@@ -177,7 +177,7 @@ impl<'a> Cells<'a> {
     fn key(&self, position: usize) -> Result<&'a str, DataError> {
         self.cells[position].ok_or_else(|| DataError::MissingKey {
             path: self.table.path().into(),
-            place: self.row.place,
+            place: self.place,
             column: self.column(position),
         })
     }
@@ -188,19 +188,10 @@ impl<'a> Cells<'a> {
         else {
             return Ok(None);
         };
-        let (path, place) = (self.table.path().to_owned(), self.row.place);
-        match Cell::from_text(text) {
-            Cell::Missing => Ok(None),
-            Cell::Number(number) if (number as f32).is_finite() => Ok(Some(number as f32)),
-            Cell::Number(value) => {
-                Err(DataError::NotFinite { path, place, column: self.column(position), value })
-            }
-            Cell::Text(text) => Err(DataError::NotANumber {
-                path,
-                place,
-                column: self.column(position),
-                value: shortened(text),
-            }),
+        match Cell::from_text(text).finite() {
+            Ok(number) => Ok(Some(number as f32)),
+            Err(Unusable::Missing) => Ok(None),
+            Err(content) => Err(content.error(self.table.path(), self.place, &self.column(position))),
         }
     }
 
@@ -223,7 +214,7 @@ impl<'a> Cells<'a> {
             }
             _ => Err(DataError::BadFold {
                 path: self.table.path().into(),
-                place: self.row.place,
+                place: self.place,
                 column: self.column(position),
                 value: shortened(text),
             }),

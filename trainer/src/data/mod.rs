@@ -1,8 +1,8 @@
 //! Input tables, and the [`Dataset`] that is made of them.
 //!
-//! Label, 2D and 3D feature tables, CSV, CSV.gz or Parquet, are read in two passes: the first reads keys only and
-//! decides which row becomes which molecule or instance, the second writes every feature straight into the
-//! matrices that training uses. The instance matrix is never held twice.
+//! Label, 2D and 3D feature tables, CSV, CSV.gz or Parquet, are each read once: the keys of a row decide which
+//! molecule or instance it belongs to, and its features go straight into the matrices that training uses. The rows of
+//! the instance matrix are put in order at the end, in place: it is never held twice.
 //!
 //! ```no_run
 //! use shared_model::schema::TaskSchema;
@@ -22,8 +22,11 @@
 
 mod cache;
 mod cell;
+mod conformers;
 mod csv_blocks;
 mod csv_field;
+mod csv_rows;
+mod csv_scan;
 mod csv_table;
 mod dataset;
 mod decimal;
@@ -33,9 +36,10 @@ mod feature_statistics;
 mod features;
 mod first_conformers;
 mod folds;
+mod growing_matrix;
 mod in_order;
+mod instances;
 mod labels;
-mod layout;
 mod parquet_column;
 mod parquet_table;
 mod schema_file;
@@ -60,7 +64,7 @@ pub use standardise::{Standardiser, TargetScales};
 pub use summary::{DatasetSummary, PartSummary};
 pub use table::Place;
 
-use self::{error::first_few, features::Features, table::Table};
+use self::{error::first_few, features::Features, instances::Instances, table::Table};
 
 /// Paths of the input tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,15 +158,18 @@ pub fn load(
     }
 
     let labels = labels::read(&label_table, schema, splits, labels)?;
-    let layout = layout::join(&labels.index, columns, &geometry, quantum.as_ref())?;
+    let quantum_source = quantum.as_ref().zip(quantum_features.as_ref());
+    let geometry_source = (&geometry, &geometry_features);
+    let Instances { kept, offsets, conformers, features: x3d } =
+        instances::read(&labels.index, columns, geometry_source, quantum_source)?;
     let ids: Vec<&str> = labels.molecules.iter().map(|molecule| molecule.id.as_str()).collect();
-    let rows_2d = match &features_2d {
-        Some((table, _)) => {
-            Some(features::molecule_rows(table, &columns.id, &labels.index, &layout.kept, &ids)?)
+    let x2d = match &features_2d {
+        Some((table, features)) => {
+            features::of_molecules(table, features, &columns.id, &labels.index, &kept, &ids)?
         }
-        None => None,
+        None => Matrix::new(kept.len(), 0, Vec::new()).expect("no columns"),
     };
-    if layout.kept.is_empty() {
+    if kept.is_empty() {
         let paths = [Some(geometry.path()), quantum.as_ref().map(Table::path)];
         let paths: Vec<String> = paths.iter().flatten().map(|path| path.display().to_string()).collect();
         return Err(DataError::NoInstances {
@@ -171,28 +178,7 @@ pub fn load(
             tables: paths.join(" joined with "),
         });
     }
-
-    let names_2d = features_2d.as_ref().map_or_else(Vec::new, |(_, features)| features.names.clone());
-    let mut x2d = zeros(layout.kept.len(), names_2d.len())?;
-    if let (Some((table, features)), Some(rows)) = (&features_2d, &rows_2d) {
-        features::fill(&mut x2d, 0, table, features, rows)?;
-    }
-    let mut x3d = zeros(layout.conformers.len(), names_3d.len())?;
-    features::fill(&mut x3d, 0, &geometry, &geometry_features, &layout.geometry)?;
-    if let (Some(table), Some(features), Some(rows)) = (&quantum, &quantum_features, &layout.quantum) {
-        features::fill(&mut x3d, geometry_features.names.len(), table, features, rows)?;
-    }
-    let bags =
-        Bags::new(x2d, x3d, layout.offsets).expect("the layout gives every kept molecule its instances");
-    Ok(Dataset::assemble(schema.clone(), labels, &layout.kept, bags, layout.conformers, names_2d, names_3d))
-}
-
-fn zeros(rows: usize, columns: usize) -> Result<Matrix, DataError> {
-    let too_large = || DataError::TooLarge { rows, columns };
-    let cells = rows.checked_mul(columns).ok_or_else(too_large)?;
-    let mut data: Vec<f32> = Vec::new();
-    data.try_reserve_exact(cells).map_err(|_| too_large())?;
-    drop(data);
-    // Unlike a vector that is filled, this one takes up memory only where it is written.
-    Ok(Matrix::new(rows, columns, vec![0.0; cells]).expect("as many zeros as cells"))
+    let names_2d = features_2d.map_or_else(Vec::new, |(_, features)| features.names);
+    let bags = Bags::new(x2d, x3d, offsets).expect("every kept molecule has its instances");
+    Ok(Dataset::assemble(schema.clone(), labels, &kept, bags, conformers, names_2d, names_3d))
 }

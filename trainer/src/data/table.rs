@@ -1,7 +1,8 @@
 //! One way to read a table row by row or cell by cell, whether CSV, CSV.gz or Parquet.
 //!
-//! The format is recognised by content, never by name. Nothing is held in memory but the column names and a few
-//! blocks of rows, on which several threads work.
+//! The format is recognised by content, never by name. A table is read once from begin to end: each row is chosen or
+//! not by its keys, and its numbers go where the [`Receiver`] says. Nothing is held in memory but the column names and
+//! a few blocks of rows, on which several threads work.
 
 use std::{
     collections::HashSet,
@@ -14,8 +15,8 @@ use std::{
 };
 
 use super::{
-    cell::Cell,
-    csv_table::{BlockStart, CsvTable},
+    cell::Unusable,
+    csv_table::CsvTable,
     error::{DataError, first_few},
     in_order::all_cores,
     parquet_table,
@@ -32,7 +33,7 @@ pub(super) struct Table {
 }
 
 /// Bytes of CSV text that a thread takes on at once: they and their numbers fit into the cache of a core.
-const BLOCK: usize = 256 << 10;
+const BLOCK: usize = 128 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -59,41 +60,63 @@ impl fmt::Display for Place {
     }
 }
 
-/// A row: its index among the data rows, counted from 0, and where a person finds it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
-    pub index: usize,
-    pub place: Place,
+/// The columns of a table that are read, in one pass.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// Columns that are read as text, from every row.
+    pub texts: &'a [usize],
+    /// Columns that are read as numbers, from the chosen rows.
+    pub numbers: &'a [usize],
+    /// Chooses rows by their text cells, and passes on what it found for a row.
+    pub choose: &'a Choose<'a>,
 }
 
-/// What the first pass learns about a table, so that the second can begin anywhere.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Scan {
-    /// Number of rows, at least 1.
-    pub rows: usize,
-    /// The blocks of a CSV file.
-    pub blocks: Vec<BlockStart>,
+pub(super) type Choose<'a> = dyn Fn(&[Option<&str>]) -> Option<usize> + Sync + 'a;
+
+/// Receives what is read from a table.
+pub(super) trait Receiver: Send {
+    /// Takes the text cells of one row, in the order of the table; `None` is an empty cell. Says where the numbers
+    /// of a chosen row go, if anywhere.
+    fn row(
+        &mut self,
+        place: Place,
+        cells: &[Option<&str>],
+        chosen: Option<usize>,
+    ) -> Result<Option<Destination>, DataError>;
+
+    /// Takes numbers of rows whose destinations are known. Those of one column come in the order of the rows.
+    fn numbers(&mut self, tile: &Tile<'_>) -> Result<(), DataError>;
 }
 
-/// Numbers of some rows and columns.
-pub(super) struct Tile {
-    /// Indices of the rows, ascending.
-    pub rows: Vec<usize>,
+/// The rows of a table that go into one row of a matrix are averaged; `rank` counts them from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Destination {
+    pub row: usize,
+    pub rank: u32,
+}
+
+/// Numbers of some chosen rows.
+pub(super) struct Tile<'a> {
+    /// Where the rows go.
+    pub destinations: &'a [Option<Destination>],
     /// Positions in the list of wanted columns.
     pub columns: Range<usize>,
     /// The numbers, row by row.
-    pub values: Vec<f64>,
+    pub values: &'a [f64],
+    /// Cells without a number; what the tile holds for them and the rest of their row has no meaning.
+    pub flaws: Vec<Flaw>,
 }
 
-/// Receives the wanted cells of one row as text; `None` is an empty cell.
-pub(super) type EachRow<'a> = dyn FnMut(Row, &[Option<&str>]) -> Result<(), DataError> + Send + 'a;
-
-/// Receives numbers. Those of one column come in the order of the rows.
-pub(super) type EachTile<'a> = dyn FnMut(&Tile) + Send + 'a;
-
-/// Makes a number of a cell: of its row, its position in the list of wanted columns, its content. A finite number
-/// is always what it is.
-pub(super) type Number<'a> = dyn Fn(Row, usize, Cell) -> Result<f64, DataError> + Sync + 'a;
+/// A cell that holds no number.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Flaw {
+    /// Index of its row in the tile.
+    pub row: usize,
+    pub place: Place,
+    /// Position in the list of wanted columns.
+    pub column: usize,
+    pub content: Unusable,
+}
 
 impl Table {
     /// Recognises the format and reads the column names, which must be unique and not empty.
@@ -144,33 +167,41 @@ impl Table {
         })
     }
 
-    /// Gives the cells of some columns, row after row, as text.
-    pub fn text_rows(&self, columns: &[usize], each: &mut EachRow<'_>) -> Result<Scan, DataError> {
-        let scan = match self.format {
-            Format::Parquet => parquet_table::text_rows(&self.path, &self.columns, columns, each)?,
-            _ => self.csv().text_rows(columns, each)?,
+    /// Reads a table, which must have a row.
+    pub fn read(&self, wanted: Wanted<'_>, receiver: &mut dyn Receiver) -> Result<(), DataError> {
+        let rows = match self.format {
+            Format::Parquet => {
+                parquet_table::read(&self.path, &self.columns, self.threads, wanted, receiver)?
+            }
+            _ => self.csv().read(wanted, receiver)?,
         };
-        if scan.rows == 0 {
-            return Err(DataError::NoRows { path: self.path.clone() });
-        }
-        Ok(scan)
+        if rows == 0 { Err(DataError::NoRows { path: self.path.clone() }) } else { Ok(()) }
     }
 
-    /// Gives the numbers of some columns in the rows for which `wanted` (by index) holds.
-    pub fn numbers(
+    /// Gives the cells of some columns, row after row, as text.
+    pub fn text_rows(
         &self,
         columns: &[usize],
-        scan: &Scan,
-        wanted: &(dyn Fn(usize) -> bool + Sync),
-        number: &Number<'_>,
-        each: &mut EachTile<'_>,
+        each: impl FnMut(Place, &[Option<&str>]) -> Result<(), DataError> + Send,
     ) -> Result<(), DataError> {
-        match self.format {
-            Format::Parquet => {
-                parquet_table::numbers(&self.path, &self.columns, columns, scan, wanted, number, each)
+        struct Each<F>(F);
+
+        impl<F: FnMut(Place, &[Option<&str>]) -> Result<(), DataError> + Send> Receiver for Each<F> {
+            fn row(
+                &mut self,
+                place: Place,
+                cells: &[Option<&str>],
+                _: Option<usize>,
+            ) -> Result<Option<Destination>, DataError> {
+                (self.0)(place, cells).map(|()| None)
             }
-            _ => self.csv().numbers(columns, scan, wanted, number, each),
+
+            fn numbers(&mut self, _: &Tile<'_>) -> Result<(), DataError> {
+                Ok(())
+            }
         }
+
+        self.read(Wanted { texts: columns, numbers: &[], choose: &|_| None }, &mut Each(each))
     }
 
     fn csv(&self) -> CsvTable<'_> {
