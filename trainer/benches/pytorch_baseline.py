@@ -2,7 +2,8 @@
 
 Eager float32, as a careful PyTorch user writes it: one module a layer, fused kernels where PyTorch has them
 (scaled products, layer normalisation, fused AdamW), no work whose result is not used. Bags are padded to the
-largest of their batch. The epoch is run by Lightning, as in the system that Optimil replaces, and by a bare loop.
+largest of their batch. The epoch is run by a bare loop, and by Lightning as in the system that Optimil replaces: with
+`nn.MultiheadAttention` called as a module and a deterministic trainer.
 
 Run by the benchmark, which writes a workload into a folder and then sends one command a line: `loss`, `step N`,
 `forward N`, `loop N`, `lightning N`. Each is answered by one line of JSON.
@@ -105,9 +106,12 @@ class Head(nn.Module):
 class TaskAttentionPool(nn.Module):
     """Attention of one learned query a task, as `nn.MultiheadAttention` computes its weights.
 
-    `nn.MultiheadAttention` itself would also project values and outputs that the pool does not use, so its
-    parameters are used directly. Queries do not depend on the molecule and are projected once.
+    `nn.MultiheadAttention` itself also projects values and outputs that the pool does not use, and the queries of
+    every molecule, which are all the same. So its parameters are used directly, unless `as_earlier_system`: that
+    calls the module with the queries expanded to the batch.
     """
+
+    as_earlier_system = False
 
     def __init__(self, d, heads, tasks, dropout):
         super().__init__()
@@ -121,18 +125,29 @@ class TaskAttentionPool(nn.Module):
 
     def forward(self, tokens, kpm):
         normed = self.pre_ln(tokens)
+        weights = self.weights_of_module(normed, kpm) if self.as_earlier_system else self.weights(normed, kpm)
+        attention = weights.mean(dim=1)
+        attention = attention / attention.sum(dim=-1, keepdim=True).clamp_min(1e-8)
+        w_v, b_v = self.mha.in_proj_weight.chunk(3)[2], self.mha.in_proj_bias.chunk(3)[2]
+        return attention @ F.linear(normed, w_v, b_v), attention
+
+    def weights_of_module(self, normed, kpm):
+        q = self.q_ln(self.q).expand(normed.shape[0], -1, -1)
+        _, weights = self.mha(
+            q, normed, normed, key_padding_mask=kpm, need_weights=True, average_attn_weights=False
+        )
+        return weights
+
+    def weights(self, normed, kpm):
         b, n, d = normed.shape
-        w_q, w_k, w_v = self.mha.in_proj_weight.chunk(3)
-        b_q, b_k, b_v = self.mha.in_proj_bias.chunk(3)
+        w_q, w_k, _ = self.mha.in_proj_weight.chunk(3)
+        b_q, b_k, _ = self.mha.in_proj_bias.chunk(3)
         q = F.linear(self.q_ln(self.q), w_q, b_q)
         q = q.view(1, -1, self.heads, d // self.heads).transpose(1, 2)
         k = F.linear(normed, w_k, b_k).view(b, n, self.heads, d // self.heads).transpose(1, 2)
         scores = q @ k.transpose(2, 3) / math.sqrt(d // self.heads)
         weights = scores.masked_fill(kpm[:, None, None, :], float("-inf")).softmax(dim=-1)
-        weights = F.dropout(weights, self.dropout, self.training)
-        attention = weights.mean(dim=1)
-        attention = attention / attention.sum(dim=-1, keepdim=True).clamp_min(1e-8)
-        return attention @ F.linear(normed, w_v, b_v), attention
+        return F.dropout(weights, self.dropout, self.training)
 
 
 class Network(nn.Module):
@@ -322,11 +337,15 @@ class Workload:
         return self.batches[self.steps % len(self.batches)]
 
     def loss(self):
-        """All losses of the first batch, without dropout."""
+        """All losses of the first batch, without dropout; the same by either way to attention."""
         self.network.eval()
+        pool, batch = self.network.attn_pool, self.batches[0]
         with torch.inference_mode():
-            batch = self.batches[0]
+            pool.as_earlier_system = True
+            expected = self.network(batch["x2d"], batch["x3d"], batch["kpm"])
+            pool.as_earlier_system = False
             output = self.network(batch["x2d"], batch["x3d"], batch["kpm"])
+            torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-5)
             return {name: loss.item() for name, loss in self.objective(output, batch).items()}
 
     def train_steps(self, count):
@@ -398,6 +417,7 @@ class Workload:
             trainer = lightning.Trainer(
                 max_epochs=epochs,
                 accelerator="cpu",
+                deterministic=True,
                 logger=lightning.pytorch.loggers.CSVLogger(folder),
                 callbacks=[
                     lightning.pytorch.callbacks.ModelCheckpoint(folder, monitor="val_macro_ap", mode="max"),
@@ -409,6 +429,8 @@ class Workload:
                 log_every_n_steps=1,
             )
             trainer.fit(module, train, valid)
+        # The trainer leaves it on, for the whole process.
+        torch.use_deterministic_algorithms(False)
         return module.marks + [now()]
 
 
@@ -432,6 +454,7 @@ def lightning_module(lightning, workload):
         def __init__(self):
             super().__init__()
             self.network = workload.new_network()
+            self.network.attn_pool.as_earlier_system = True
             self.marks = []
             self.outputs = []
 

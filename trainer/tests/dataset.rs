@@ -216,6 +216,19 @@ fn rows_that_are_not_used_may_hold_anything() {
 }
 
 #[test]
+fn features_of_conformers_without_a_quantum_row_may_be_missing_in_csv_and_parquet() {
+    let small = Small::new();
+    small.edit("qm.csv", "A,1,20,ok,", "A,1,20,failed,");
+    small.edit("feat3d.csv", "A,1,0.25", "A,1,");
+    assert_eq!(small.sound().conformers(), ["0", "0"]);
+    let text = fs::read_to_string(small.path("feat3d.csv")).expect("read");
+    small.write("feat3d.csv", parquet_of_csv(&text, 2));
+    assert_eq!(small.sound().conformers(), ["0", "0"]);
+    small.edit("qm.csv", "A,1,20,failed,", "A,1,20,ok,");
+    small.refused(&["feat3d.csv", "row 2", "\"g\"", "missing"]);
+}
+
+#[test]
 fn identifiers_are_text_whatever_they_look_like() {
     let small = Small::new();
     small.write(

@@ -80,8 +80,12 @@ impl<'a> Columns<'a> {
 impl Rows {
     /// Takes the block apart from a byte on, which begins a record.
     pub fn take_apart(&mut self, columns: &Columns<'_>, begin: usize) {
-        let Self { starts, lines, text, spans, chosen, unusable, .. } = self;
-        (starts.clear(), lines.clear(), text.clear(), spans.clear(), chosen.clear(), unusable.clear());
+        self.starts.clear();
+        self.lines.clear();
+        self.text.clear();
+        self.spans.clear();
+        self.chosen.clear();
+        self.unusable.clear();
         self.flaw = None;
         self.line_feeds = memchr_iter(b'\n', &self.block.text()[..begin]).count() as u64;
         let of_lines = !self.block.quoted && u32::try_from(self.block.text().len()).is_ok();
