@@ -31,13 +31,6 @@ impl Clock {
     }
 }
 
-impl Time {
-    /// The time of one of `count` equal pieces.
-    pub fn per(self, count: usize) -> Self {
-        Self { wall: self.wall / count as f64, cpu: self.cpu / count as f64 }
-    }
-}
-
 /// Processor time of this process in seconds, in steps of 10 ms; NaN where the system has no `/proc`.
 fn process_cpu_seconds() -> f64 {
     let ticks = || -> Option<f64> {

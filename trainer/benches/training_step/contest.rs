@@ -38,6 +38,13 @@ struct Side {
     _process: Child,
 }
 
+impl Time {
+    /// The time of one of `count` equal pieces.
+    pub fn per(self, count: usize) -> Self {
+        Self { wall: self.wall / count as f64, cpu: self.cpu / count as f64 }
+    }
+}
+
 /// Times of either side.
 pub struct Outcome {
     ours: Vec<Time>,

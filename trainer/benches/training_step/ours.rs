@@ -14,7 +14,7 @@ use shared_model::network::{BagBatch, BagStore, Model};
 use shared_model::state_dict::StateDict;
 use trainer::device::{Device, Precision};
 use trainer::losses::{Objective, RegressionTargets, Targets};
-use trainer::training::{AdamW, Partition, Progress, TrainSettings, train};
+use trainer::training::{AdamW, Partition, Progress, TrainSettings, keep_freed_memory, train};
 
 use crate::clock::{Clock, Time};
 use crate::workload::{Config, Tables, bags};
@@ -43,6 +43,7 @@ struct Plain {
 
 impl Training {
     fn read(folder: &Path) -> anyhow::Result<Self> {
+        keep_freed_memory();
         let config = Config::read(folder)?;
         let device = Default::default();
         let weights = StateDict::from_safetensors(&fs::read(folder.join("weights.safetensors"))?)?;

@@ -8,6 +8,7 @@ mod device_failure;
 mod evaluate;
 mod event_file;
 mod footprint;
+mod freed_memory;
 mod history;
 mod loss_scaler;
 mod measure;
@@ -31,6 +32,7 @@ pub use self::batches::Batches;
 pub use self::checkpoint::{Checkpoint, ResumeError, RunIdentity};
 pub use self::evaluate::Evaluation;
 pub use self::footprint::Footprint;
+pub use self::freed_memory::keep_freed_memory;
 pub use self::history::{EpochRecord, LossValues, write_history};
 pub use self::loss_scaler::LossScaler;
 pub use self::measure::{Measurement, measure};
@@ -188,6 +190,7 @@ pub fn train_controlled(
     let observe: &mut dyn FnMut(Progress) = &mut observe;
     match &settings.device {
         Device::Cpu => {
+            keep_freed_memory();
             let device = Default::default();
             run::run::<Autodiff<Flex>>(task, control, [&device, &device], observe)
         }
