@@ -8,6 +8,7 @@
 //! have given. It says how far the members agree, not how often they are right.
 
 use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
 
 use crate::bundle::{BundleError, BundleReader, ModelEntry};
 use crate::network::{Model, NetworkError};
@@ -43,24 +44,47 @@ impl EnsemblePrediction {
     pub fn new(members: Vec<Prediction>) -> Self {
         let (probabilities, probability_spread) = mean_and_spread(&members, |member| &member.probabilities);
         let (attention, attention_spread) = mean_and_spread(&members, |member| &member.attention);
-        let spread = Spread { probabilities: probability_spread, attention: attention_spread };
-        Self { probabilities, attention, spread: (members.len() > 1).then_some(spread), members }
+        let spread = probability_spread
+            .zip(attention_spread)
+            .map(|(probabilities, attention)| Spread { probabilities, attention });
+        Self { probabilities, attention, spread, members }
     }
 }
 
 /// Mean and sample standard deviation over the members, value by value.
-fn mean_and_spread(members: &[Prediction], values: fn(&Prediction) -> &[f32]) -> (Vec<f32>, Vec<f32>) {
+fn mean_and_spread(
+    members: &[Prediction],
+    values: fn(&Prediction) -> &[f32],
+) -> (Vec<f32>, Option<Vec<f32>>) {
     let width = values(members.first().expect("an ensemble has a member")).len();
     assert!(members.iter().all(|m| values(m).len() == width), "members have the same tasks and conformers");
-    let count = members.len() as f64;
-    (0..width)
-        .map(|position| {
-            let of_members = || members.iter().map(|member| f64::from(values(member)[position]));
-            let mean = of_members().sum::<f64>() / count;
-            let variance = of_members().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
-            (mean as f32, variance.sqrt() as f32)
-        })
-        .unzip()
+    let estimates = (0..width)
+        .map(|position| Estimate::over(members.iter().map(|member| f64::from(values(member)[position]))));
+    let (means, spreads): (Vec<f32>, Vec<Option<f32>>) =
+        estimates.map(|estimate| (estimate.mean, estimate.std)).unzip();
+    (means, spreads.into_iter().collect::<Option<_>>().filter(|_| members.len() > 1))
+}
+
+/// A number with its spread over the members of an ensemble, where there are several.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The number; the mean of the members.
+    pub mean: f32,
+    /// Its sample standard deviation; `None` for a single model.
+    pub std: Option<f32>,
+}
+
+impl Estimate {
+    /// Mean and sample standard deviation of what each member says.
+    pub fn over(members: impl ExactSizeIterator<Item = f64> + Clone) -> Self {
+        let count = members.len() as f64;
+        let mean = members.clone().sum::<f64>() / count;
+        let std = (members.len() > 1).then(|| {
+            let variance = members.map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+            variance.sqrt() as f32
+        });
+        Self { mean: mean as f32, std }
+    }
 }
 
 /// Why a model of a bundle cannot be built.

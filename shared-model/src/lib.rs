@@ -8,6 +8,7 @@ pub mod bags;
 pub mod bundle;
 pub mod config;
 pub mod ensemble;
+pub mod explain;
 pub mod network;
 pub mod predict;
 pub mod schema;

@@ -83,7 +83,11 @@ pub async fn predict<B: Backend>(
     Ok(predictions.into_iter().map(|prediction| prediction.expect("every position is in a batch")).collect())
 }
 
-fn check<B: Backend>(model: &Model<B>, bags: &Bags, molecules: &[usize]) -> Result<(), PredictError> {
+pub(crate) fn check<B: Backend>(
+    model: &Model<B>,
+    bags: &Bags,
+    molecules: &[usize],
+) -> Result<(), PredictError> {
     let config = model.config();
     let widths =
         [("2D", config.mol_dim, bags.x2d().columns()), ("3D", config.inst_dim, bags.x3d().columns())];
@@ -99,14 +103,14 @@ fn check<B: Backend>(model: &Model<B>, bags: &Bags, molecules: &[usize]) -> Resu
 }
 
 /// Padded width of a bag: the next power of two.
-fn padded_width(instances: usize) -> usize {
+pub(crate) fn padded_width(instances: usize) -> usize {
     instances.next_power_of_two()
 }
 
 /// Size of the next batch, given the bag sizes that are left in ascending order.
 ///
 /// The largest size that stays within [`MAX_POSITIONS`] and is at least half filled.
-fn batch_size(instances: impl ExactSizeIterator<Item = usize> + Clone) -> usize {
+pub(crate) fn batch_size(instances: impl ExactSizeIterator<Item = usize> + Clone) -> usize {
     let left = instances.len();
     let fits = |size: usize| {
         let widest = instances.clone().take(size).last().expect("a batch is taken from what is left");
@@ -156,7 +160,14 @@ async fn read_back<B: Backend>(output: NetworkOutput<B>) -> Result<Vec<f32>, Pre
         vec![output.logits.clone(), sigmoid(output.logits), output.attention.reshape([bags, tasks * width])];
     columns.extend(output.absorbance);
     columns.extend(output.fluorescence);
-    let data = Tensor::cat(columns, 1).into_data_async().await;
+    to_host(Tensor::cat(columns, 1)).await
+}
+
+/// Reads a tensor back, without blocking.
+pub(crate) async fn to_host<B: Backend, const D: usize>(
+    tensor: Tensor<B, D>,
+) -> Result<Vec<f32>, PredictError> {
+    let data = tensor.into_data_async().await;
     let data = data.map_err(|error| PredictError::ReadBack(error.to_string()))?;
     Ok(data.convert::<f32>().to_vec().expect("converted to float32 the line before"))
 }

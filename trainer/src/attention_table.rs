@@ -59,7 +59,7 @@ impl AttentionRow {
 #[derive(Debug, thiserror::Error)]
 pub enum AttentionTableError {
     /// A file name that says neither CSV nor Parquet.
-    #[error("{path}: the attention table is written as .csv or .parquet: give it one of these endings", path = .0.display())]
+    #[error("{path}: tables are written as .csv or .parquet: give it one of these endings", path = .0.display())]
     Extension(PathBuf),
     /// A row with another number of values than tasks.
     #[error(

@@ -43,6 +43,7 @@ pub struct TaskAttentionPoolOptions {
     /// molecules of the batch; without, each bag is pooled as if it were alone.
     pub count_padding: bool,
     /// Whether every instance of a bag has the same weight, whatever it looks like: shows what attention is worth.
+    /// `topk_n` and `prune_below` have no effect then.
     pub uniform_attention: bool,
 }
 

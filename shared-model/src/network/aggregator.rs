@@ -40,6 +40,14 @@ impl<B: Backend> Aggregator<B> {
         })
     }
 
+    /// The same aggregator with equal weights in place of attention.
+    pub fn with_uniform_attention(self) -> Self {
+        match self {
+            Self::TaskAttention(pool) => Self::TaskAttention(pool.with_uniform_attention()),
+            other => other,
+        }
+    }
+
     /// Pools the instances of each bag once per task.
     ///
     /// # Shapes

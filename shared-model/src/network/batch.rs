@@ -17,7 +17,7 @@ use crate::bags::Bags;
 /// A batch of B bags on a device, the largest of N instances.
 #[derive(Debug, Clone)]
 pub struct BagBatch<B: Backend> {
-    /// Features of the molecules [B, F2].
+    /// Features of the molecules [B, F2], or of the one molecule [1, F2] that all bags are of.
     pub(super) x2d: Tensor<B, 2>,
     /// Features of the instances [R, F3].
     pub(super) x3d: Tensor<B, 2>,
@@ -90,7 +90,7 @@ impl<B: Backend> BagBatch<B> {
 
     /// Number of bags, B.
     pub fn len(&self) -> usize {
-        self.x2d.dims()[0]
+        self.positions.padding.dims()[0]
     }
 
     /// Whether there is no bag.
@@ -118,6 +118,52 @@ impl<B: Backend> BagBatch<B> {
             Tensor::from_data(TensorData::new(x3d, [size, width, f3]), device),
             Tensor::from_data(TensorData::new(padding, [size, width]), device),
         )
+    }
+}
+
+impl<B: Backend> BagBatch<B> {
+    /// Copies one bag to a device, and makes a batch of subsets of its instances (given by their positions in the bag),
+    /// padded to `size` bags of `width` positions. The features are there once, however many subsets there are; bags
+    /// that are left over repeat the first subset.
+    ///
+    /// # Panics
+    /// Without a subset, with one that is larger than `width`, or with instances that the bag does not have.
+    pub(crate) fn subsets(
+        bags: &Bags,
+        molecule: usize,
+        subsets: &[&[usize]],
+        size: usize,
+        width: usize,
+        device: &B::Device,
+    ) -> Self {
+        let (f2, f3) = (bags.x2d().columns(), bags.x3d().columns());
+        let instances = bags.instances(molecule);
+        // Behind the instances come zeros, as in any padded bag: some models look at them (`count_padding`).
+        let rows = instances.len().next_power_of_two() + 1;
+        let mut x3d = bags.x3d().data()[instances.start * f3..instances.end * f3].to_vec();
+        x3d.resize(rows * f3, 0.0);
+        let mut padding = vec![true; size * width];
+        let mut positions = vec![rows as i32 - 1; size * width];
+        let subsets = subsets.iter().chain(std::iter::repeat(&subsets[0])).take(size);
+        for (bag, subset) in subsets.enumerate() {
+            let start = bag * width;
+            padding[start..start + width][..subset.len()].fill(false);
+            for (position, &instance) in
+                positions[start..start + width][..subset.len()].iter_mut().zip(*subset)
+            {
+                assert!(instance < instances.len(), "an instance of the bag");
+                *position = instance as i32;
+            }
+        }
+        let tensor = |values, shape: [usize; 2]| Tensor::from_data(TensorData::new(values, shape), device);
+        let padding = Tensor::from_data(TensorData::new(padding, [size, width]), device);
+        let positions = Tensor::from_data(TensorData::new(positions, [size * width]), device);
+        Self {
+            x2d: tensor(bags.x2d().row(molecule).to_vec(), [1, f2]),
+            x3d: tensor(x3d, [rows, f3]),
+            positions: Positions { padding, rows: Some(positions) },
+            samples: Samples::Of(rows),
+        }
     }
 }
 

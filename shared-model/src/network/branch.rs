@@ -64,6 +64,12 @@ impl<B: Backend> InstanceBranch<B> {
         })
     }
 
+    /// The branch with equal weights in place of attention.
+    pub fn with_uniform_attention(mut self) -> Self {
+        self.aggregator = self.aggregator.with_uniform_attention();
+        self
+    }
+
     /// Instances [R, F3] to one embedding per molecule and task [B·T, proj], and the attention map [B, T, N].
     pub fn forward(
         &self,

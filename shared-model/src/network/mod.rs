@@ -183,6 +183,15 @@ impl<B: Backend> Model<B> {
         self.clone().map(&mut RoundMatrices { names: &self.names, dtype })
     }
 
+    /// The network with its attention replaced by equal weights: every instance of a bag counts 1 / N for every task, and
+    /// none is pruned or left out by top-k. Networks that attend to nothing stay as they are.
+    #[must_use]
+    pub fn with_uniform_attention(mut self) -> Self {
+        self.instances = self.instances.map(InstanceBranch::with_uniform_attention);
+        self.config.aggregator_kwargs.uniform_attention = true;
+        self
+    }
+
     /// The configuration that the network was built with.
     pub fn config(&self) -> &ModelConfig {
         &self.config
@@ -218,6 +227,7 @@ impl<B: Backend> Model<B> {
         let molecules = self.molecules.as_ref().map(|branch| {
             let e2d = branch.forward(scaled(&self.scaling_2d, x2d));
             let [_, proj] = e2d.dims();
+            // One row, where all bags are of one molecule, serves them all.
             e2d.unsqueeze_dim::<3>(1).expand([bags, tasks, proj]).reshape([bags * tasks, proj])
         });
         let (instances, attention) = match &self.instances {

@@ -6,6 +6,7 @@ mod cv;
 mod devices;
 mod dry_run;
 mod ensemble;
+mod explain;
 mod import;
 mod interruption;
 mod mixed_precision;
@@ -43,6 +44,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Predict molecules with a bundle: probabilities and attention, one row a conformer
     Predict(predict::PredictArgs),
+    /// Test what attention says: each conformer left out, deletion and insertion, uniform attention
+    Explain(explain::ExplainArgs),
     /// Make a bundle from a checkpoint of the earlier PyTorch system
     Import(import::ImportArgs),
     /// Join bundles into an ensemble: one bundle that predicts the mean of its members, and how far they agree
@@ -86,6 +89,7 @@ impl Cli {
             Command::Cv(args) => cv::run(&args, &self.options),
             Command::Report(args) => report::run(&args),
             Command::Predict(args) => predict::run(&args),
+            Command::Explain(args) => explain::run(&args),
             Command::Import(args) => import::run(&args),
             Command::Ensemble(args) => ensemble::run(&args),
             Command::Serve(args) => serve::run(&args),

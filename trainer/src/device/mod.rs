@@ -7,6 +7,7 @@ mod cuda;
 mod gpu;
 mod listing;
 mod model;
+mod models;
 mod precision;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use burn::{Dispatch, DispatchDevice};
 
 pub use self::listing::{Backend, DeviceInfo};
 pub use self::model::{DeviceModel, PredictionError};
+pub use self::models::DeviceModels;
 pub use self::precision::Precision;
 
 /// A device to compute on.

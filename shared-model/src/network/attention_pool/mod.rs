@@ -103,6 +103,12 @@ impl TaskAttentionPoolConfig {
 }
 
 impl<B: Backend> TaskAttentionPool<B> {
+    /// The same pool with equal weights in place of attention.
+    pub fn with_uniform_attention(mut self) -> Self {
+        self.options.uniform_attention = true;
+        self
+    }
+
     /// Pools the instances of each bag once per task.
     ///
     /// # Shapes
@@ -125,13 +131,15 @@ impl<B: Backend> TaskAttentionPool<B> {
         let heads = self.attention_weights(normed, positions);
         let map = attention_map(heads.clone());
         let all = Instances { padding: positions.padding.clone(), count_padding: options.count_padding };
+        // Equal weights say nothing about which instances to prune or select.
+        let uniform = options.uniform_attention;
         let map = match options.prune_below {
-            Some(threshold) if threshold > 0.0 => prune(map, threshold, &all),
+            Some(threshold) if threshold > 0.0 && !uniform => prune(map, threshold, &all),
             _ => map,
         };
 
         let select = |map: Tensor<B, 3>| match options.topk_n {
-            Some(k) if k > 0 => top_k(map, k, options.topk_strategy, &all),
+            Some(k) if k > 0 && !uniform => top_k(map, k, options.topk_strategy, &all),
             _ => map,
         };
         let pooled = match options.pool_from {
