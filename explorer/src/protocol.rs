@@ -4,6 +4,8 @@
 //! script `start-model.js` speaks this protocol too, before the worker's wasm is there ([`Report::Loading`]).
 
 use serde::{Deserialize, Serialize};
+use shared_model::ensemble::Estimate;
+use shared_model::explain::TaskExplanation;
 use wasm_bindgen::JsValue;
 
 /// Where the person (or the page's address) wants the model to run.
@@ -45,14 +47,37 @@ pub enum Device {
     Cpu,
 }
 
-/// What the page asks of the worker, once.
+/// What the page asks of the worker.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Request {
-    /// The bundle, a `Blob`: handed over by reference, read by the worker itself.
-    #[serde(with = "serde_wasm_bindgen::preserve")]
-    pub bundle: JsValue,
-    /// Where to run.
-    pub device: DeviceChoice,
+pub enum Request {
+    /// To run a bundle: the first request, and once only.
+    Run {
+        /// The bundle, a `Blob`: handed over by reference, read by the worker itself.
+        #[serde(with = "serde_wasm_bindgen::preserve")]
+        bundle: JsValue,
+        /// Where to run.
+        device: DeviceChoice,
+    },
+    /// To explain a molecule, at any time after [`Report::Running`].
+    Explain(Question),
+}
+
+/// Which molecule to explain, as if it had some of its conformers only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Position of the molecule in the bundle.
+    pub molecule: u32,
+    /// Whether each of its conformers is on; one is at least.
+    pub on: Vec<bool>,
+}
+
+/// The answer to a question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The question.
+    pub question: Question,
+    /// An explanation for each task; their conformers are those that are on.
+    pub tasks: Vec<TaskExplanation>,
 }
 
 /// What the worker tells the page.
@@ -88,6 +113,8 @@ pub enum Report {
         /// Their predictions.
         predictions: Vec<Prediction>,
     },
+    /// A molecule is explained.
+    Explained(Explained),
     /// The molecules travel without their features: there is nothing to predict.
     NoInputs,
     /// Every molecule of the bundle has its prediction.
@@ -129,15 +156,6 @@ pub enum Models {
         /// Probability of each task by each member, in the order of the bundle: [T] of each.
         probabilities: Vec<Vec<f32>>,
     },
-}
-
-/// A number with its standard deviation over the members, where there are several.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    /// The number; the mean of the members.
-    pub mean: f32,
-    /// Its standard deviation.
-    pub std: Option<f32>,
 }
 
 impl Prediction {

@@ -23,14 +23,18 @@ enum Adapter {
     Hardware,
 }
 
-/// Loads the models of the bundle on the device asked for, or on the faster one; reports the choice and its reason.
+/// Loads the models of the bundle on the device asked for, or on the faster one; says why it is that.
 ///
 /// The first model tries the devices out. The others follow one after another: the weights of one at a time are on
 /// the host.
 ///
 /// # Errors
 /// The last report: weights that cannot be read or do not fit the configuration, or a device that fails.
-pub async fn choose(choice: DeviceChoice, bundle: &BundleReader<'_>, bags: &Bags) -> Result<Scorer, Report> {
+pub async fn choose(
+    choice: DeviceChoice,
+    bundle: &BundleReader<'_>,
+    bags: &Bags,
+) -> Result<(Scorer, String), Report> {
     let adapter = if choice == DeviceChoice::Cpu { Adapter::None } else { adapter().await };
     let (mut scorer, reason) = match (choice, adapter) {
         (DeviceChoice::Auto, Adapter::Hardware) => faster(bundle, bags).await?,
@@ -51,8 +55,7 @@ pub async fn choose(choice: DeviceChoice, bundle: &BundleReader<'_>, bags: &Bags
         let model = ensemble::load(bundle, model, &scorer.burn_device).map_err(refused)?;
         scorer.models.push(model);
     }
-    report(&Report::Running { device: scorer.device, reason });
-    Ok(scorer)
+    Ok((scorer, reason))
 }
 
 /// Tries both devices: the faster one, with the reason in words.

@@ -1,26 +1,45 @@
-//! The model worker: reads the weights of one bundle, chooses a device and predicts every molecule.
+//! The model worker: reads the weights of one bundle, chooses a device and predicts every molecule; explains single ones
+//! when it is asked.
 
 mod device;
+mod explaining;
 mod scoring;
+mod turn;
 
+use std::cell::RefCell;
 use std::fmt::Display;
+use std::rc::Rc;
 
 use js_sys::{ArrayBuffer, Uint8Array};
+use shared_model::bags::Bags;
 use shared_model::bundle::BundleReader;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
 
-use crate::protocol::{Report, Request};
+use self::scoring::Scorer;
+use crate::protocol::{DeviceChoice, Report, Request};
 
-/// Starts the worker: says that it is there, then answers the one request that comes.
+/// What runs: the models of a bundle on their device, and its molecules.
+struct Running {
+    scorer: Scorer,
+    bags: Bags,
+}
+
+thread_local! {
+    /// Set once, when the device is chosen.
+    static RUNNING: RefCell<Option<Rc<Running>>> = const { RefCell::new(None) };
+}
+
+/// Starts the worker: says that it is there, then answers the requests that come.
 pub fn run() {
     std::panic::set_hook(Box::new(|panic| report(&Report::Crashed(panic.to_string()))));
     let listener = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
         spawn_local(async move {
             let ended = match serde_wasm_bindgen::from_value(event.data()) {
-                Ok(request) => answer(request).await,
+                Ok(Request::Run { bundle, device }) => run_bundle(bundle, device).await,
+                Ok(Request::Explain(question)) => explaining::explain(question).await,
                 Err(error) => Err(Report::Crashed(error.to_string())),
             };
             if let Err(last) = ended {
@@ -35,10 +54,10 @@ pub fn run() {
 }
 
 /// Opens the bundle and predicts all of its molecules; an error is the last report.
-async fn answer(request: Request) -> Result<(), Report> {
+async fn run_bundle(bundle: JsValue, device: DeviceChoice) -> Result<(), Report> {
     report(&Report::ReadingWeights { model: 0 });
     let gone = || Report::Refused("it is gone or has changed: choose it again".into());
-    let bytes = read(request.bundle.unchecked_into()).await.ok_or_else(gone)?;
+    let bytes = read(bundle.unchecked_into()).await.ok_or_else(gone)?;
     let reader = BundleReader::open(&bytes).map_err(refused)?;
     let Some(bags) = reader.features().map_err(refused)? else {
         for model in &reader.manifest().models {
@@ -47,9 +66,13 @@ async fn answer(request: Request) -> Result<(), Report> {
         report(&Report::NoInputs);
         return Ok(());
     };
-    let scorer = device::choose(request.device, &reader, &bags).await?;
+    let (scorer, reason) = device::choose(device, &reader, &bags).await?;
     drop(bytes);
-    scoring::score_all(&scorer, &bags).await
+    let device = scorer.device;
+    let running = Rc::new(Running { scorer, bags });
+    RUNNING.set(Some(running.clone()));
+    report(&Report::Running { device, reason });
+    scoring::score_all(&running).await
 }
 
 /// The last report about a bundle that cannot be used.

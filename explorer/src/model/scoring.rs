@@ -6,7 +6,8 @@ use shared_model::ensemble::{EnsemblePrediction, combine};
 use shared_model::network::Model;
 use shared_model::predict::{PredictError, predict};
 
-use super::{now, refused, report};
+use super::turn::next_turn;
+use super::{Running, now, refused, report};
 use crate::protocol::{Device, Models, Prediction, Report};
 
 /// Molecules of a batch: enough to keep a GPU busy, few enough that the table fills steadily on a CPU; one of
@@ -27,12 +28,15 @@ pub struct Scorer {
 ///
 /// # Errors
 /// The last report: inputs that do not fit the model, or a device that fails.
-pub async fn score_all(scorer: &Scorer, bags: &Bags) -> Result<(), Report> {
+pub async fn score_all(running: &Running) -> Result<(), Report> {
+    let Running { scorer, bags } = running;
     let start = now();
     for batch in batches(bags) {
         let predictions = score(scorer, bags, &batch).await?;
         let molecules = batch.iter().map(|&molecule| molecule as u32).collect();
         report(&Report::Predicted { molecules, predictions });
+        // Someone may wait for the explanation of a molecule.
+        next_turn().await;
     }
     report(&Report::Finished { seconds: (now() - start) / 1000.0 });
     Ok(())
@@ -57,12 +61,17 @@ pub async fn score(scorer: &Scorer, bags: &Bags, molecules: &[usize]) -> Result<
     let mut predictions = Vec::with_capacity(scorer.models.len());
     for model in &scorer.models {
         let predicted = predict(model, bags, molecules, &scorer.burn_device).await;
-        predictions.push(predicted.map_err(|error| match error {
-            PredictError::ReadBack(_) => Report::Crashed(error.to_string()),
-            PredictError::FeatureWidth { .. } | PredictError::NoSuchMolecule { .. } => refused(error),
-        })?);
+        predictions.push(predicted.map_err(failed)?);
     }
     Ok(combine(predictions).into_iter().map(shown).collect())
+}
+
+/// The last report about inputs that do not fit the model, or a device that fails.
+pub fn failed(error: PredictError) -> Report {
+    match error {
+        PredictError::ReadBack(_) => Report::Crashed(error.to_string()),
+        PredictError::FeatureWidth { .. } | PredictError::NoSuchMolecule { .. } => refused(error),
+    }
 }
 
 /// What the page shows of a prediction: a member's attention stays here, it would be most of the message.

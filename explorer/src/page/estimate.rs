@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::protocol::Estimate;
+use shared_model::ensemble::Estimate;
 
 /// "0.631", or "0.631 ± 0.080" where there is a spread.
 pub fn in_words(estimate: Estimate, decimals: usize) -> String {

@@ -5,6 +5,8 @@ mod bundle_file;
 mod colour;
 mod device_control;
 mod estimate;
+mod help;
+mod inquiry;
 mod layout;
 mod model_card;
 mod model_worker;
@@ -12,6 +14,7 @@ mod molecule;
 mod molecule_table;
 mod notice;
 mod state;
+mod truth;
 
 use web_sys::console;
 

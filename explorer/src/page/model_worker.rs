@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use crate::protocol::{DeviceChoice, Report, Request};
+use crate::protocol::{DeviceChoice, Question, Report, Request};
 
 /// A worker that runs one bundle. Dropping the handle stops the worker.
 pub struct ModelWorker {
@@ -33,13 +33,12 @@ impl ModelWorker {
             .map_err(|_| "this browser starts no module workers; a current one does".to_owned())?;
 
         let to_worker = worker.clone();
-        let request = Request { bundle: bundle.into(), device };
+        let request = Request::Run { bundle: bundle.into(), device };
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             let report = serde_wasm_bindgen::from_value(event.data())
                 .unwrap_or_else(|error| Report::Crashed(format!("its message cannot be read: {error}")));
             if matches!(report, Report::Started) {
-                let message = serde_wasm_bindgen::to_value(&request).expect("a request is plain data");
-                to_worker.post_message(&message).expect("plain data can be posted");
+                post(&to_worker, &request);
             }
             hear(report);
         });
@@ -51,6 +50,16 @@ impl ModelWorker {
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         Ok(Self { worker, _on_message: on_message, _on_error: on_error })
     }
+
+    /// Asks for the explanation of a molecule; the answer is a report.
+    pub fn explain(&self, question: Question) {
+        post(&self.worker, &Request::Explain(question));
+    }
+}
+
+fn post(worker: &Worker, request: &Request) {
+    let message = serde_wasm_bindgen::to_value(request).expect("a request is plain data");
+    worker.post_message(&message).expect("plain data can be posted");
 }
 
 impl Drop for ModelWorker {

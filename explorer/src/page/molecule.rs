@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use shared_model::bundle::{ModelEntry, Molecule};
+use shared_model::ensemble::Estimate;
 
 use super::attention::attention_map;
 use super::estimate::{EXPLANATION, in_words, probability_bar};
 use super::molecule_table::{breakable, label_mark};
 use super::state::{Explorer, OpenBundle};
-use crate::protocol::{Estimate, Models, Prediction};
+use super::truth::Truth;
+use crate::protocol::{Models, Prediction};
 
 /// Everything about the selected molecule.
 #[component]
@@ -43,6 +45,7 @@ fn SelectedMolecule(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
         <h2 id="selected">{molecule.id.clone()}</h2>
         {facts(&molecule)}
         {predicted}
+        <Truth bundle position/>
     }
 }
 

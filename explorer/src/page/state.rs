@@ -8,8 +8,9 @@ use leptos::prelude::*;
 use shared_model::bundle::{Manifest, Molecule};
 use web_sys::Blob;
 
+use super::inquiry::Inquiry;
 use super::model_worker::ModelWorker;
-use crate::protocol::{Device, DeviceChoice, Prediction, Report};
+use crate::protocol::{Device, DeviceChoice, Explained, Prediction, Question, Report};
 
 /// A bundle that the page has read.
 #[derive(Debug)]
@@ -92,12 +93,16 @@ pub struct Explorer {
     pub predictions: RwSignal<Vec<Option<Arc<Prediction>>>>,
     /// How many molecules are predicted.
     pub predicted: RwSignal<usize>,
+    /// The explanation that came last.
+    pub explained: RwSignal<Option<Arc<Explained>>>,
     /// How far the model is.
     pub status: RwSignal<ModelStatus>,
     /// Where the model is to run.
     pub choice: RwSignal<DeviceChoice>,
     /// Position of the molecule that is looked at.
     pub selected: RwSignal<Option<usize>>,
+    /// Which of the tasks is looked at.
+    pub task: RwSignal<usize>,
     /// Text that the IDs in the table must contain.
     pub search: RwSignal<String>,
     /// The file of the open bundle, for the next worker.
@@ -106,6 +111,8 @@ pub struct Explorer {
     earlier: StoredValue<Option<(Arc<OpenBundle>, Blob)>, LocalStorage>,
     /// The worker that runs the open bundle.
     worker: StoredValue<Option<ModelWorker>, LocalStorage>,
+    /// What the worker is asked about single molecules.
+    inquiry: StoredValue<Inquiry>,
     /// Why the model runs elsewhere than chosen, after a crash.
     detour: StoredValue<Option<String>>,
 }
@@ -119,13 +126,16 @@ impl Explorer {
             trouble: RwSignal::new(None),
             predictions: RwSignal::new(Vec::new()),
             predicted: RwSignal::new(0),
+            explained: RwSignal::new(None),
             status: RwSignal::new(ModelStatus::Idle),
             choice: RwSignal::new(choice),
             selected: RwSignal::new(None),
+            task: RwSignal::new(0),
             search: RwSignal::new(String::new()),
             file: StoredValue::new_local(None),
             earlier: StoredValue::new_local(None),
             worker: StoredValue::new_local(None),
+            inquiry: StoredValue::new(Inquiry::default()),
             detour: StoredValue::new(None),
         }
     }
@@ -140,6 +150,7 @@ impl Explorer {
 
     fn display(self, bundle: Arc<OpenBundle>, file: Blob) {
         self.search.set(String::new());
+        self.task.set(0);
         self.selected.set((!bundle.molecules().is_empty()).then_some(0));
         self.file.set_value(Some(file));
         self.bundle.set(Some(bundle));
@@ -159,6 +170,8 @@ impl Explorer {
         let count = self.bundle.with_untracked(|bundle| bundle.as_ref().map_or(0, |b| b.molecules().len()));
         self.predictions.set(vec![None; count]);
         self.predicted.set(0);
+        self.explained.set(None);
+        self.inquiry.set_value(Inquiry::default());
         self.detour.set_value(detour);
         // The worker before this one stops when its handle goes.
         self.worker.set_value(None);
@@ -171,6 +184,21 @@ impl Explorer {
             Ok(worker) => self.worker.set_value(Some(worker)),
             Err(reason) => self.status.set(ModelStatus::Failed(reason)),
         }
+    }
+
+    /// Asks for the explanation of a molecule, which comes as [`Explorer::explained`]. Of several questions that wait, only
+    /// the last is asked: a person who walks through the molecules leaves no queue behind.
+    pub fn explain(self, question: Question) {
+        self.ask(|inquiry| inquiry.wish(question));
+    }
+
+    fn ask(self, next: impl FnOnce(&mut Inquiry) -> Option<Question>) {
+        let question = self.inquiry.try_update_value(next).flatten();
+        self.worker.with_value(|worker| {
+            if let Some((worker, question)) = worker.as_ref().zip(question) {
+                worker.explain(question);
+            }
+        });
     }
 
     /// Takes in what the worker says.
@@ -200,6 +228,10 @@ impl Explorer {
                     *seconds = Some(taken);
                 }
             }),
+            Report::Explained(explained) => {
+                self.ask(Inquiry::answered);
+                self.explained.set(Some(Arc::new(explained)));
+            }
             Report::NoInputs => {
                 self.earlier.set_value(None);
                 self.status.set(ModelStatus::NoInputs);
