@@ -15,6 +15,7 @@ mod progress;
 mod report;
 mod run_args;
 mod serve;
+mod study;
 mod tables;
 mod train;
 
@@ -50,6 +51,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Join bundles into an ensemble: one bundle that predicts the mean of its members, and how far they agree
     Ensemble(ensemble::EnsembleArgs),
+    /// Look into the studies of hyper-parameter searches: list, show, best, export, retry
+    Study(study::StudyArgs),
     /// Show a bundle in the explorer, in a browser on this machine
     Serve(serve::ServeArgs),
     /// List the devices to compute on, and why others cannot be used
@@ -92,6 +95,7 @@ impl Cli {
             Command::Explain(args) => explain::run(&args),
             Command::Import(args) => import::run(&args),
             Command::Ensemble(args) => ensemble::run(&args),
+            Command::Study(args) => study::run(&args),
             Command::Serve(args) => serve::run(&args),
             Command::Devices(args) => devices::run(&args),
         }

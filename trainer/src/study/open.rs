@@ -3,6 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::database::Database;
+use super::postgres::Postgres;
+#[cfg(feature = "sqlite")]
+use super::sqlite::Sqlite;
 use super::{Journal, Storage, StorageError};
 
 /// Whether the storage has to be there.
@@ -19,15 +23,35 @@ pub enum Access {
 /// # Errors
 /// That it cannot be reached or read, or that nothing of the kind is known.
 pub fn open(storage: &str, access: Access) -> Result<Arc<dyn Storage>, StorageError> {
-    let Some((scheme, _)) = storage.split_once("://") else {
+    let Some((scheme, rest)) = storage.split_once("://") else {
         let path = Path::new(storage);
         if access == Access::Existing && !path.exists() {
             return Err(unavailable(storage, "there is no such file"));
         }
         return Ok(Arc::new(Journal::open(path)?));
     };
-    let known = "the path of a journal file";
-    Err(unavailable(&format!("{scheme}://…"), &format!("no storage of that kind is known; name {known}")))
+    // SQLAlchemy's URLs may name a driver: postgresql+psycopg2.
+    match scheme.split('+').next().unwrap_or_default() {
+        "sqlite" => sqlite(rest, access),
+        "postgresql" | "postgres" => Ok(Arc::new(Database::open(Postgres::new(storage), access)?)),
+        _ => Err(unavailable(
+            &format!("{scheme}://…"),
+            "no storage of that kind is known; name the path of a journal file, sqlite:///FILE, or \
+             postgresql://USER:PASSWORD@HOST/DATABASE",
+        )),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(rest: &str, access: Access) -> Result<Arc<dyn Storage>, StorageError> {
+    Ok(Arc::new(Database::open(Sqlite::new(rest, access)?, access)?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(rest: &str, _: Access) -> Result<Arc<dyn Storage>, StorageError> {
+    let reason = "this program was built without SQLite (cargo feature `sqlite`); use a journal (the path of a file) or \
+                  PostgreSQL";
+    Err(unavailable(&format!("sqlite://{rest}"), reason))
 }
 
 fn unavailable(storage: &str, reason: &str) -> StorageError {

@@ -141,6 +141,11 @@ pub trait Storage: Send + Sync {
     /// The storage in words or as a URL, without passwords.
     fn describe(&self) -> String;
 
+    /// What its users should know before they rely on it.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+
     /// A new study with one objective.
     ///
     /// # Errors
@@ -183,17 +188,30 @@ pub trait Storage: Send + Sync {
     /// That it cannot be reached or read.
     fn trials(&self, study: StudyId) -> Result<Vec<Trial>, StorageError>;
 
-    /// Sets a parameter of a running trial.
+    /// Sets parameters of a running trial.
     ///
     /// # Errors
     /// [`StorageError::Finished`], [`StorageError::Incompatible`], or that it cannot be reached.
+    fn set_parameters(
+        &self,
+        trial: TrialId,
+        parameters: &BTreeMap<String, Parameter>,
+    ) -> Result<(), StorageError>;
+
+    /// Sets one parameter of a running trial.
+    ///
+    /// # Errors
+    /// As [`set_parameters`](Self::set_parameters).
     fn set_parameter(
         &self,
         trial: TrialId,
         name: &str,
         internal: f64,
         distribution: &Distribution,
-    ) -> Result<(), StorageError>;
+    ) -> Result<(), StorageError> {
+        let parameter = Parameter { internal, distribution: distribution.clone() };
+        self.set_parameters(trial, &BTreeMap::from([(name.to_owned(), parameter)]))
+    }
 
     /// Changes the state, with the value of a finished trial. To RUNNING it goes from WAITING alone: `false` says that
     /// somebody else was faster. A running trial that is handed back becomes WAITING again.

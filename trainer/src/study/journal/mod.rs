@@ -8,6 +8,7 @@ mod lock;
 mod operation;
 mod replay;
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use self::lock::Lock;
 use self::operation::{Line, Operation, TrialRecord};
 use self::replay::{Made, Refusal, Replay};
 use super::storage::{NewTrial, Scope, Storage, StorageError, StudyId, StudyRecord, TrialId};
-use super::{Direction, Distribution, Parameter, Trial, TrialState};
+use super::{Direction, Parameter, Trial, TrialState};
 
 /// A journal file. Threads share one; each process opens its own.
 #[derive(Debug)]
@@ -108,29 +109,32 @@ impl Journal {
         Ok(own)
     }
 
-    /// Writes an operation if it would change something, and tells what it made.
-    fn commit(&self, operation: Operation) -> Result<Result<Made, Refusal>, StorageError> {
+    /// Writes operations if they would change something, and tells what the last made.
+    fn commit(&self, operations: Vec<Operation>) -> Result<Result<Made, Refusal>, StorageError> {
         let mut state = self.state();
         let lock = Lock::acquire(&self.path, lock::GRACE).map_err(|error| self.failed("locked", &error))?;
         self.catch_up(&mut state)?;
-        if let Some(refusal) = state.replay.refusal(&operation) {
+        if let Some(refusal) = operations.iter().find_map(|operation| state.replay.refusal(operation)) {
             return Ok(Err(refusal));
         }
-        let line = Line { worker: self.worker.clone(), operation };
-        self.append(&line.write(), state.read).map_err(|error| self.failed("written", &error))?;
+        let lines = operations
+            .into_iter()
+            .map(|operation| Line { worker: self.worker.clone(), operation }.write())
+            .collect::<String>();
+        self.append(&lines, state.read).map_err(|error| self.failed("written", &error))?;
         drop(lock);
         let own = self.catch_up(&mut state)?;
         own.ok_or_else(|| self.malformed("a line that was written is not there".into()))
     }
 
-    /// Appends a line after `length` bytes of whole ones. What stands there is what a dead writer left of a line: whoever
+    /// Appends lines after `length` bytes of whole ones. What stands there is what a dead writer left of a line: whoever
     /// appended to it would make the file unreadable.
-    fn append(&self, line: &str, length: u64) -> io::Result<()> {
+    fn append(&self, lines: &str, length: u64) -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         if file.metadata()?.len() > length {
             file.set_len(length)?;
         }
-        file.write_all(line.as_bytes())?;
+        file.write_all(lines.as_bytes())?;
         file.sync_all()?;
         // The new name is on disk once its folder is. Windows cannot open folders as files.
         #[cfg(unix)]
@@ -141,13 +145,24 @@ impl Journal {
     }
 
     fn change(&self, operation: Operation) -> Result<Made, StorageError> {
-        self.commit(operation)?.map_err(|refusal| match refusal {
+        self.commit(vec![operation])?.map_err(|refusal| self.refused(refusal))
+    }
+
+    fn change_all(&self, operations: Vec<Operation>) -> Result<(), StorageError> {
+        if operations.is_empty() {
+            return Ok(());
+        }
+        self.commit(operations)?.map(drop).map_err(|refusal| self.refused(refusal))
+    }
+
+    fn refused(&self, refusal: Refusal) -> StorageError {
+        match refusal {
             Refusal::StudyExists(name) => StorageError::StudyExists { storage: self.describe(), name },
             Refusal::NoStudy(_) => StorageError::NoStudy { storage: self.describe() },
             Refusal::Finished(trial) => StorageError::Finished(trial),
             Refusal::Incompatible(name) => StorageError::Incompatible { storage: self.describe(), name },
             Refusal::Taken => unreachable!("only claims are refused so, which do not come here"),
-        })
+        }
     }
 
     fn failed(&self, what: &str, error: &io::Error) -> StorageError {
@@ -218,15 +233,17 @@ impl Storage for Journal {
         Ok(trials.ok_or_else(|| StorageError::NoStudy { storage: self.describe() })?.cloned().collect())
     }
 
-    fn set_parameter(
+    fn set_parameters(
         &self,
         trial: TrialId,
-        name: &str,
-        internal: f64,
-        distribution: &Distribution,
+        parameters: &BTreeMap<String, Parameter>,
     ) -> Result<(), StorageError> {
-        let parameter = Parameter { internal, distribution: distribution.clone() };
-        self.change(Operation::SetParameter { trial, name: name.to_owned(), parameter }).map(drop)
+        let set = |(name, parameter): (&String, &Parameter)| Operation::SetParameter {
+            trial,
+            name: name.clone(),
+            parameter: parameter.clone(),
+        };
+        self.change_all(parameters.iter().map(set).collect())
     }
 
     fn set_state(&self, trial: TrialId, state: TrialState, value: Option<f64>) -> Result<bool, StorageError> {
@@ -234,7 +251,7 @@ impl Storage for Journal {
         let time = (state != TrialState::Waiting).then(Timestamp::now);
         let operation = Operation::SetState { trial, state, values, time };
         if state == TrialState::Running {
-            return Ok(self.commit(operation)?.is_ok());
+            return Ok(self.commit(vec![operation])?.is_ok());
         }
         self.change(operation)?;
         self.leases.end(trial);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Map, json};
 
 use super::*;
+use crate::study::Distribution;
 
 fn float() -> Distribution {
     Distribution::Float { low: 0.0, high: 1.0, log: false, step: None }
