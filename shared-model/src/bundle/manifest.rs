@@ -19,12 +19,12 @@ pub struct FormatVersion {
 
 impl FormatVersion {
     /// The newest version that this program reads and writes.
-    pub const CURRENT: Self = Self { major: 2, minor: 0 };
+    pub const CURRENT: Self = Self { major: 2, minor: 1 };
 
     /// The version that a bundle of so many models needs: readers of 1.x know of one model only, and would show
     /// its predictions as those of the ensemble.
     pub(super) fn needed_for(models: usize) -> Self {
-        if models == 1 { Self { major: 1, minor: 1 } } else { Self::CURRENT }
+        if models == 1 { Self { major: 1, minor: 2 } } else { Self::CURRENT }
     }
 }
 
@@ -83,6 +83,9 @@ pub struct ModelEntry {
     /// How the model was trained, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingSummary>,
+    /// The search that the parameters come from, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSummary>,
     /// The parameters of the run as they were given, or the hyper-parameters of an imported checkpoint.
     #[serde(default)]
     pub parameters: serde_json::Value,
@@ -99,6 +102,7 @@ impl ModelEntry {
             fluorescence_standardisers: Vec::new(),
             bitmask_groups: Vec::new(),
             training: None,
+            search: None,
             parameters: serde_json::Value::Null,
         }
     }
@@ -201,6 +205,46 @@ pub struct MixedPrecision {
     pub steps: u64,
     /// How many of them were left out, since a gradient overflowed.
     pub skipped_steps: u64,
+}
+
+/// A search of hyper-parameters: what was tried, and what mattered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchSummary {
+    /// Name of the study.
+    pub study: String,
+    /// The trial whose parameters were best.
+    pub best_trial: u64,
+    /// Its value: the mean over the folds of `(1 - min_w)·macro AP + min_w·min AP`; larger is better.
+    pub best_value: f64,
+    /// All trials, by number.
+    pub trials: Vec<SearchTrial>,
+    /// Share of each searched parameter in what made trials good, the largest first; they sum to 1. Empty where there
+    /// were too few trials to tell.
+    #[serde(default)]
+    pub importance: Vec<ParameterImportance>,
+}
+
+/// What became of one configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchTrial {
+    /// Its number in the study.
+    pub number: u64,
+    /// `COMPLETE`, `PRUNED` or `FAIL`; `RUNNING` or `WAITING` where it was not ended yet.
+    pub state: String,
+    /// Its value; of a pruned trial the last that it reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+}
+
+/// How much a parameter mattered in a search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParameterImportance {
+    /// Name of the parameter.
+    pub parameter: String,
+    /// Its share.
+    pub share: f64,
+    /// 95 % interval of the share.
+    pub interval: Interval,
 }
 
 /// Metrics of one task on the validation split.

@@ -21,7 +21,7 @@ mod write;
 
 pub use manifest::{
     DataSource, FormatVersion, Interval, Manifest, Member, MixedPrecision, ModelEntry, Molecule,
-    Standardiser, TaskMetrics, TrainingSummary,
+    ParameterImportance, SearchSummary, SearchTrial, Standardiser, TaskMetrics, TrainingSummary,
 };
 pub use read::{BundleError, BundleReader, MAX_MODELS};
 pub use write::{BundleContents, write};

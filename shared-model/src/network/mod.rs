@@ -17,6 +17,7 @@ mod layer_norm;
 mod mean_pool;
 mod mixer;
 mod mlp;
+mod noise_stream;
 mod parameters;
 mod residual;
 
@@ -39,6 +40,7 @@ use self::half::RoundMatrices;
 use self::head::{Heads, HeadsConfig};
 use self::layer_norm::LayerNorm;
 use self::mixer::Mixer;
+pub use self::noise_stream::seed_noise;
 use self::parameters::{GradientCollector, ParameterNames, ParameterSource, StateCollector};
 use self::residual::Samples;
 use crate::config::{ConfigError, InstanceEmbedder, ModelConfig, MoleculeEmbedder};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Distribution, Int, Tensor, activation::silu, backend::Backend};
+use burn::tensor::{Int, Tensor, activation::silu, backend::Backend};
 
 use super::NetworkError;
 use super::activation::activate;
@@ -11,6 +11,7 @@ use super::cpu;
 use super::dense::Dense;
 use super::half::float32;
 use super::layer_norm::LayerNorm;
+use super::noise_stream;
 use super::parameters::{Init, ParameterSource};
 use crate::config::Activation;
 
@@ -178,7 +179,7 @@ pub(super) fn dropout<B: Backend, const D: usize>(
         return x;
     }
     let keep = 1.0 - rate;
-    let kept = x.random_like(Distribution::Bernoulli(keep)) / keep;
+    let kept = noise_stream::kept(x.dims(), keep, &x.device()).cast(x.dtype()) / keep;
     x * kept
 }
 
@@ -200,9 +201,7 @@ fn drop_path<B: Backend>(branch: Tensor<B, 3>, rate: f64, samples: &Samples<B>) 
     }
     let [groups, rows, width] = branch.dims();
     let keep = 1.0 - rate;
-    let kept = |count: usize| {
-        Tensor::<B, 3>::random([groups, count, 1], Distribution::Bernoulli(keep), &branch.device()) / keep
-    };
+    let kept = |count: usize| noise_stream::kept::<B, 3>([groups, count, 1], keep, &branch.device()) / keep;
     match samples {
         Samples::Of(each) => {
             let count = rows / each;

@@ -162,12 +162,16 @@ fn config_path(words: &[OsString]) -> Option<PathBuf> {
 pub(super) struct ResolvedOptions(Table);
 
 impl ResolvedOptions {
-    /// What a run leaves out of its configuration: where it went, and what is in it in another form.
-    const LEFT_OUT: [&str; 6] = ["out", "config", "params", "set", "dry-run", "resume"];
+    /// What a run leaves out of its configuration: where it went, which may hold a password, and what is in it in another
+    /// form.
+    const LEFT_OUT: [&str; 8] =
+        ["out", "config", "params", "set", "dry-run", "resume", "print-space", "storage"];
 
     pub fn of(command: &Command, matches: &ArgMatches) -> Self {
         let options = command.get_arguments().filter_map(|option| {
-            let name = option.get_long().filter(|name| !Self::LEFT_OUT.contains(name))?;
+            // A search notes `--set` by itself: it fixes what is searched.
+            let fixes = |name: &str| name == "set" && command.get_name() == "hpo";
+            let name = option.get_long().filter(|name| !Self::LEFT_OUT.contains(name) || fixes(name))?;
             let values = matches.try_get_raw(option.get_id().as_str()).ok()??;
             let mut values: Vec<Value> = values.map(|value| resolved_value(option, value)).collect();
             let value = match option.get_action() {

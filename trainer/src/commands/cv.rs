@@ -61,7 +61,7 @@ pub(super) fn run(args: &CvArgs, options: &ResolvedOptions) -> anyhow::Result<()
     );
     let run = args.run.resolve()?;
     let dataset = args.run.load(&run, &Splits::named([TRAIN_SPLIT]))?;
-    let plan = plan(args, &dataset)?;
+    let plan = fold_plan(&dataset, args.folds, args.repeats, args.run.seed)?;
     note(plan.notice(&dataset));
     let variants = variants(args, &run, &dataset)?;
     let settings = args.run.settings(&run);
@@ -140,9 +140,15 @@ pub(super) fn run(args: &CvArgs, options: &ResolvedOptions) -> anyhow::Result<()
     Ok(())
 }
 
-fn plan(args: &CvArgs, dataset: &Dataset) -> anyhow::Result<FoldPlan> {
-    if let Some(folds) = args.folds {
-        return Ok(FoldPlan::stratified(dataset, folds, args.repeats, args.run.seed)?);
+/// The folds that were asked for, those of the label table, or some at random.
+pub(super) fn fold_plan(
+    dataset: &Dataset,
+    folds: Option<u32>,
+    repeats: u32,
+    seed: u64,
+) -> anyhow::Result<FoldPlan> {
+    if let Some(folds) = folds {
+        return Ok(FoldPlan::stratified(dataset, folds, repeats, seed)?);
     }
     if let Some(plan) = FoldPlan::from_label_table(dataset)? {
         return Ok(plan);
@@ -152,7 +158,7 @@ fn plan(args: &CvArgs, dataset: &Dataset) -> anyhow::Result<FoldPlan> {
         "the label table has no folds (column {:?}): {folds} are drawn at random, stratified by the labels",
         dataset.schema().columns.fold
     )));
-    Ok(FoldPlan::stratified(dataset, folds, 1, args.run.seed)?)
+    Ok(FoldPlan::stratified(dataset, folds, 1, seed)?)
 }
 
 /// The ablations that were asked for, with their parameters.

@@ -7,6 +7,7 @@ mod devices;
 mod dry_run;
 mod ensemble;
 mod explain;
+mod hpo;
 mod import;
 mod interruption;
 mod mixed_precision;
@@ -41,6 +42,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Cross-validate without a search: folds, out-of-fold predictions, intervals, ablations
     Cv(cv::CvArgs),
+    /// Search for parameters by cross-validation, then train on the best ones and export a bundle
+    Hpo(Box<hpo::HpoArgs>),
     /// Write the report of a run folder: one self-contained HTML file
     Report(report::ReportArgs),
     /// Predict molecules with a bundle: probabilities and attention, one row a conformer
@@ -90,6 +93,7 @@ impl Cli {
         match self.command {
             Command::Train(args) => train::run(&args, &self.options),
             Command::Cv(args) => cv::run(&args, &self.options),
+            Command::Hpo(args) => hpo::run(&args, &self.options),
             Command::Report(args) => report::run(&args),
             Command::Predict(args) => predict::run(&args),
             Command::Explain(args) => explain::run(&args),

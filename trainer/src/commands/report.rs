@@ -8,7 +8,7 @@ use crate::report;
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// Run folder of `optimil train` or `optimil cv`
+    /// Run folder of `optimil train`, `optimil cv` or `optimil hpo`
     run: PathBuf,
     /// The report to write [default: report.html in the run folder]
     #[arg(long, short, value_name = "FILE")]

@@ -28,7 +28,7 @@ pub(super) struct RunArgs {
     /// Task schema (TOML) [default: the four EUOS25 tasks]
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
-    /// Parameters of the run (JSON), as a search wrote them [default: the built-in ones]
+    /// Parameters of the run (JSON), or the run folder of a search [default: the built-in ones]
     #[arg(long, value_name = "FILE", alias = "best-params-json")]
     pub params: Option<PathBuf>,
     /// One parameter, over those of files; may be repeated
@@ -66,6 +66,8 @@ pub(super) struct Run {
     pub parameters: RunParameters,
     /// The device, which is there.
     pub device: SelectedDevice,
+    /// Parameters as files give them, without defaults and `--set`.
+    pub given: Map<String, Value>,
     /// Hash of the data of the run that is repeated, if one is.
     expected_data: Option<String>,
 }
@@ -73,17 +75,34 @@ pub(super) struct Run {
 impl RunArgs {
     /// Reads schema and parameters and finds the device.
     pub fn resolve(&self) -> anyhow::Result<Run> {
+        self.resolve_over(None)
+    }
+
+    /// As [`resolve`](Self::resolve); without `--params`, the best parameters that a search left in the run folder are
+    /// taken.
+    pub fn resolve_in(&self, folder: &Path) -> anyhow::Result<Run> {
+        let best = match &self.params {
+            None => best_parameters_in(folder)?,
+            Some(_) => None,
+        };
+        note(best.as_ref().map(|best| format!("parameters {}, as the search left them", best.display())));
+        self.resolve_over(best.as_deref())
+    }
+
+    fn resolve_over(&self, best: Option<&Path>) -> anyhow::Result<Run> {
         let schema = schema(self.schema.as_ref())?;
         let config = self.config.as_deref().map(ConfigFile::read).transpose()?;
-        let parameters = self.parameters(config.as_ref(), &schema)?;
+        let mut given = best.map(read_parameters).transpose()?.unwrap_or_default();
+        given.extend(self.given(config.as_ref())?);
+        let parameters = self.parameters(given.clone(), &schema)?;
         let device = device::select(self.device)?;
         device.check(self.precision)?;
         let expected_data = config.and_then(|config| config.data_sha256);
-        Ok(Run { schema, parameters, device, expected_data })
+        Ok(Run { schema, parameters, device, given, expected_data })
     }
 
-    /// Parameters from files and options; of two that give the same one, the typed one wins.
-    fn parameters(&self, config: Option<&ConfigFile>, schema: &TaskSchema) -> anyhow::Result<RunParameters> {
+    /// Parameters from files; of two that give the same one, the typed one wins.
+    fn given(&self, config: Option<&ConfigFile>) -> anyhow::Result<Map<String, Value>> {
         let file = self.params.as_deref().map(read_parameters).transpose()?;
         let table = config.map(|config| config.parameters.clone());
         let file_is_typed =
@@ -94,8 +113,17 @@ impl RunArgs {
         if self.scale_features {
             parameters.insert("scaled_features".into(), true.into());
         }
+        Ok(parameters)
+    }
+
+    /// Parameters from files and options.
+    fn parameters(
+        &self,
+        mut parameters: Map<String, Value>,
+        schema: &TaskSchema,
+    ) -> anyhow::Result<RunParameters> {
         parameters.extend(self.set.iter().cloned());
-        let sources = [self.params.as_deref(), config.and(self.config.as_deref())];
+        let sources = [self.params.as_deref(), self.config.as_deref()];
         let sources: Vec<String> = sources.iter().flatten().map(|path| path.display().to_string()).collect();
         RunParameters::from_json(&Value::Object(parameters), schema)
             .with_context(|| format!("parameters {}", sources.join(" and ")).trim_end().to_owned())
@@ -156,9 +184,37 @@ impl RunArgs {
     }
 }
 
-fn read_parameters(path: &Path) -> anyhow::Result<Map<String, Value>> {
+/// Ending of the files with the best parameters of a search.
+pub(super) const BEST_PARAMETERS: &str = "_best_params.json";
+
+/// The best parameters that a search left in a run folder; none if there was no search.
+fn best_parameters_in(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut found: Vec<String> = names.filter(|name| name.ends_with(BEST_PARAMETERS)).collect();
+    found.sort();
+    anyhow::ensure!(
+        found.len() < 2,
+        "{} holds the best parameters of several studies ({}): give one of these files as --params",
+        folder.display(),
+        found.join(", ")
+    );
+    Ok(found.pop().map(|name| folder.join(name)))
+}
+
+/// Reads a file of parameters, or the best parameters in the run folder of a search.
+pub(super) fn read_parameters(path: &Path) -> anyhow::Result<Map<String, Value>> {
+    let path = match path.is_dir() {
+        false => path.to_owned(),
+        true => best_parameters_in(path)?.with_context(|| {
+            format!(
+                "{} is a folder without the best parameters of a search (…{BEST_PARAMETERS})",
+                path.display()
+            )
+        })?,
+    };
     let in_file = || format!("parameters {}", path.display());
-    let text = fs::read(path).with_context(in_file)?;
+    let text = fs::read(&path).with_context(in_file)?;
     let value = serde_json::from_slice(&text).context("not valid JSON").with_context(in_file)?;
     Ok(parameters::flat(&value).with_context(in_file)?.clone())
 }

@@ -9,7 +9,9 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
 use shared_model::bags::Bags;
-use shared_model::bundle::{BundleContents, DataSource, Molecule, TrainingSummary};
+use shared_model::bundle::{
+    BundleContents, DataSource, ModelEntry, Molecule, SearchSummary, TrainingSummary,
+};
 
 use super::config_file::ResolvedOptions;
 use super::dry_run;
@@ -22,31 +24,21 @@ use crate::atomic_file;
 use crate::bundle_file;
 use crate::cross_validation::FoldStore;
 use crate::data::{Dataset, DatasetSummary, Splits, TRAIN_SPLIT};
-use crate::device::{Device, DeviceModel};
+use crate::device::{Device, DeviceModel, SelectedDevice};
 use crate::parameters::RunParameters;
 use crate::prediction_table::{Parts, PredictionTable};
 use crate::report;
 use crate::training::{
-    Checkpoint, EpochRecord, Partition, Progress, RunControl, RunIdentity, TrainError, TrainedModel,
-    train_controlled, write_history,
+    Checkpoint, EpochRecord, Partition, Progress, RunControl, RunIdentity, TrainError, TrainSettings,
+    TrainedModel, train_controlled, write_history,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Split that chooses the epoch, and whose predictions are exported
-    #[arg(long, value_name = "NAME", default_value = "leaderboard")]
-    validation_split: String,
-    /// Coordinates of the conformers (SD file, may be gzipped; properties ID and conf_id), to travel in the bundle
-    #[arg(long, value_name = "FILE")]
-    conformers: Option<PathBuf>,
-    /// Licence of the data, to be shown with the model
-    #[arg(long, requires = "citation")]
-    licence: Option<String>,
-    /// Citation of the data, to be shown with the model
-    #[arg(long, requires = "licence")]
-    citation: Option<String>,
+    #[command(flatten)]
+    export: ExportArgs,
     /// Check everything, try some steps, tell what the run would take, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -58,107 +50,216 @@ pub(super) struct TrainArgs {
     resume: bool,
 }
 
+/// What becomes of a model once it is trained.
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// Split that chooses the epoch, and whose predictions are exported
+    #[arg(long, value_name = "NAME", default_value = "leaderboard")]
+    pub validation_split: String,
+    /// Coordinates of the conformers (SD file, may be gzipped; properties ID and conf_id), to travel in the bundle
+    #[arg(long, value_name = "FILE")]
+    pub conformers: Option<PathBuf>,
+    /// Licence of the data, to be shown with the model
+    #[arg(long, requires = "citation")]
+    pub licence: Option<String>,
+    /// Citation of the data, to be shown with the model
+    #[arg(long, requires = "licence")]
+    pub citation: Option<String>,
+}
+
 pub(super) fn run(args: &TrainArgs, options: &ResolvedOptions) -> anyhow::Result<()> {
     let kept = unfinished_run(args)?;
     if kept.is_none() && is_finished(&args.out) {
         eprintln!("note: the run in {} is finished", args.out.display());
         return Ok(());
     }
-    let run = args.run.resolve()?;
-    let splits = Splits::named([TRAIN_SPLIT, args.validation_split.as_str()]);
+    let run = args.run.resolve_in(&args.out)?;
+    let splits = Splits::named([TRAIN_SPLIT, args.export.validation_split.as_str()]);
     let dataset = args.run.load(&run, &splits)?;
-    let train_rows = dataset.split_rows(TRAIN_SPLIT)?;
-    let validation_rows = dataset.split_rows(&args.validation_split)?;
-    let (molecules, bags) = bundle_file::molecules(&dataset, &validation_rows);
-    let conformers =
-        args.conformers.as_deref().map(|path| bundle_file::read_conformers(path, &molecules)).transpose()?;
+    let fitting = Fitting::prepare(&args.export, &dataset, &args.out)?;
     if args.dry_run {
-        let parts = [(TRAIN_SPLIT, &*train_rows), (&args.validation_split, &validation_rows)];
+        let parts = [(TRAIN_SPLIT, &*fitting.train), (&args.export.validation_split, &fitting.validation)];
         return dry_run::report(&args.run, &run, options, &dataset, parts, &args.out);
     }
     let settings = args.run.settings(&run);
-    let partition = Partition { train: &train_rows, validation: &validation_rows };
     if let Some(kept) = &kept {
-        kept.check(&RunIdentity::new(&dataset, partition, &run.parameters, &settings))
+        kept.check(&fitting.identity(&run.parameters, &settings))
             .with_context(|| args.out.display().to_string())?;
     }
     fs::create_dir_all(&args.out)
         .with_context(|| format!("the run folder {} cannot be created", args.out.display()))?;
     args.run.write_configuration(&args.out, "train", options, &run, &dataset)?;
-
-    eprintln!(
-        "training on {} molecules, validating on {} ({} conformers, {} + {} features), on {}",
-        train_rows.len(),
-        validation_rows.len(),
-        dataset.bags().x3d().rows(),
-        dataset.names_2d().len(),
-        dataset.names_3d().len(),
-        run.device.description
-    );
-    if let Some(kept) = &kept {
-        eprintln!("resuming after epoch {}", kept.epochs());
-    }
     let interruption = Interruption::listen().context("signals cannot be received")?;
-    let mut display = Display::new(settings.max_epochs);
-    let mut finished = kept.as_ref().map_or(0, Checkpoint::epochs);
-    let control = RunControl { folder: Some(&args.out), resume: kept, stop: Some(interruption.requested()) };
-    let result = train_controlled(&dataset, partition, &run.parameters, &settings, control, |progress| {
-        if let Progress::Epoch(record, _) = progress {
-            finished = record.epoch;
-        }
-        display.show(&progress);
-    });
-    display.finish();
-    drop(interruption);
-    let (trained, divergence) = match result {
-        Ok(trained) => (trained, None),
-        Err(TrainError::NotFinite { loss, value, epoch, best: Some(best) }) => {
-            (*best, Some(TrainError::NotFinite { loss, value, epoch, best: None }))
-        }
-        Err(error) => return Err(unfinished(error, &args.out, finished)),
-    };
-
-    let summary = summary(args, &dataset, partition, &trained, &run.device.description);
-    export(
-        args,
-        &run.device.device,
-        &dataset,
-        (molecules, bags, conformers),
-        &trained,
-        &run.parameters,
-        summary.clone(),
-    )?;
-    write_report(args, &dataset, partition, &trained)?;
-    print_summary(&summary, &args.out);
-    match divergence {
-        None => Ok(Checkpoint::remove(&args.out)?),
-        Some(error) => Err(anyhow::Error::from(error).context(format!(
-            "training ended early; the model of the best epoch, {}, is in {}, and the run up to epoch {finished} is \
-             kept",
-            summary.best_epoch,
-            args.out.join("model.optimil").display()
-        ))),
-    }
+    fitting.run(&run.parameters, None, &settings, &run.device, kept, interruption)
 }
 
-/// Predictions of the validation molecules, what the data are, and the report that is made of the run folder.
-fn write_report(
-    args: &TrainArgs,
-    dataset: &Dataset,
-    partition: Partition,
-    trained: &TrainedModel,
-) -> anyhow::Result<()> {
-    let out = |name: &str| args.out.join(name);
-    let writing = |name: &str| format!("{} cannot be written", out(name).display());
-    let splits = Parts::Splits(vec![args.validation_split.clone(); partition.validation.len()]);
-    let probabilities = trained.evaluation.probabilities.clone();
-    let predictions = PredictionTable::of_rows(dataset, partition.validation, splits, probabilities);
-    predictions.write_csv(&out("predictions.csv")).with_context(|| writing("predictions.csv"))?;
-    let parts = [(TRAIN_SPLIT, partition.train), (&args.validation_split, partition.validation)];
-    let summary = serde_json::to_vec_pretty(&DatasetSummary::new(dataset, &parts)).expect("plain data");
-    atomic_file::write(&out(DatasetSummary::FILE), |file| std::io::Write::write_all(file, &summary))
-        .with_context(|| writing(DatasetSummary::FILE))?;
-    Ok(report::write(&args.out, &out(report::FILE))?)
+/// A training of one model on one split, validated on another, up to the report in the run folder.
+pub(super) struct Fitting<'a> {
+    export: &'a ExportArgs,
+    dataset: &'a Dataset,
+    out: &'a Path,
+    train: Vec<usize>,
+    validation: Vec<usize>,
+    molecules: Vec<Molecule>,
+    bags: Bags,
+    conformers: Option<Vec<u8>>,
+}
+
+impl<'a> Fitting<'a> {
+    /// Finds the molecules and reads the coordinates that travel with the model.
+    pub fn prepare(export: &'a ExportArgs, dataset: &'a Dataset, out: &'a Path) -> anyhow::Result<Self> {
+        let train = dataset.split_rows(TRAIN_SPLIT)?;
+        let validation = dataset.split_rows(&export.validation_split)?;
+        let (molecules, bags) = bundle_file::molecules(dataset, &validation);
+        let conformers = export
+            .conformers
+            .as_deref()
+            .map(|path| bundle_file::read_conformers(path, &molecules))
+            .transpose()?;
+        Ok(Self { export, dataset, out, train, validation, molecules, bags, conformers })
+    }
+
+    fn partition(&self) -> Partition<'_> {
+        Partition { train: &self.train, validation: &self.validation }
+    }
+
+    /// What a run that is resumed must have in common with the one that began.
+    pub fn identity(&self, parameters: &RunParameters, settings: &TrainSettings) -> RunIdentity {
+        RunIdentity::new(self.dataset, self.partition(), parameters, settings)
+    }
+
+    /// Trains, or goes on with what was kept, and writes everything into the run folder, which exists. `search` is where
+    /// the parameters come from.
+    pub fn run(
+        self,
+        parameters: &RunParameters,
+        search: Option<SearchSummary>,
+        settings: &TrainSettings,
+        device: &SelectedDevice,
+        kept: Option<Checkpoint>,
+        interruption: Interruption,
+    ) -> anyhow::Result<()> {
+        eprintln!(
+            "training on {} molecules, validating on {} ({} conformers, {} + {} features), on {}",
+            self.train.len(),
+            self.validation.len(),
+            self.dataset.bags().x3d().rows(),
+            self.dataset.names_2d().len(),
+            self.dataset.names_3d().len(),
+            device.description
+        );
+        if let Some(kept) = &kept {
+            eprintln!("resuming after epoch {}", kept.epochs());
+        }
+        let mut display = Display::new(settings.max_epochs);
+        let mut finished = kept.as_ref().map_or(0, Checkpoint::epochs);
+        let control =
+            RunControl { folder: Some(self.out), resume: kept, stop: Some(interruption.requested()) };
+        let result =
+            train_controlled(self.dataset, self.partition(), parameters, settings, control, |progress| {
+                if let Progress::Epoch(record, _) = progress {
+                    finished = record.epoch;
+                }
+                display.show(&progress);
+            });
+        display.finish();
+        drop(interruption);
+        let (trained, divergence) = match result {
+            Ok(trained) => (trained, None),
+            Err(TrainError::NotFinite { loss, value, epoch, best: Some(best) }) => {
+                (*best, Some(TrainError::NotFinite { loss, value, epoch, best: None }))
+            }
+            Err(error) => return Err(unfinished(error, self.out, finished)),
+        };
+
+        let out = self.out;
+        let summary = self.summary(&trained, settings.seed, &device.description);
+        self.write_report_sources(&trained)?;
+        self.export(&device.device, &trained, parameters, search, summary.clone())?;
+        report::write(out, &out.join(report::FILE))?;
+        print_summary(&summary, out);
+        match divergence {
+            None => Ok(Checkpoint::remove(out)?),
+            Some(error) => Err(anyhow::Error::from(error).context(format!(
+                "training ended early; the model of the best epoch, {}, is in {}, and the run up to epoch {finished} \
+                 is kept",
+                summary.best_epoch,
+                out.join("model.optimil").display()
+            ))),
+        }
+    }
+
+    /// Predictions of the validation molecules, and what the data are: what the report is made of.
+    fn write_report_sources(&self, trained: &TrainedModel) -> anyhow::Result<()> {
+        let out = |name: &str| self.out.join(name);
+        let writing = |name: &str| format!("{} cannot be written", out(name).display());
+        let split = &self.export.validation_split;
+        let splits = Parts::Splits(vec![split.clone(); self.validation.len()]);
+        let probabilities = trained.evaluation.probabilities.clone();
+        let predictions = PredictionTable::of_rows(self.dataset, &self.validation, splits, probabilities);
+        predictions.write_csv(&out("predictions.csv")).with_context(|| writing("predictions.csv"))?;
+        let parts = [(TRAIN_SPLIT, &*self.train), (split, &*self.validation)];
+        let summary =
+            serde_json::to_vec_pretty(&DatasetSummary::new(self.dataset, &parts)).expect("plain data");
+        atomic_file::write(&out(DatasetSummary::FILE), |file| std::io::Write::write_all(file, &summary))
+            .with_context(|| writing(DatasetSummary::FILE))
+    }
+
+    fn summary(&self, trained: &TrainedModel, seed: u64, device: &str) -> TrainingSummary {
+        let evaluation = &trained.evaluation;
+        TrainingSummary {
+            data_sha256: self.dataset.sha256(),
+            seed,
+            device: device.into(),
+            epochs: trained.history.len(),
+            best_epoch: trained.history[trained.best].epoch,
+            train_molecules: self.train.len(),
+            validation_split: self.export.validation_split.clone(),
+            validation_molecules: self.validation.len(),
+            macro_average_precision: evaluation.metrics.macro_ap(),
+            macro_roc_auc: evaluation.metrics.macro_roc_auc(),
+            tasks: evaluation.summarise(self.dataset, &self.validation, seed),
+            mixed_precision: trained.mixed_precision.clone(),
+        }
+    }
+
+    fn export(
+        self,
+        device: &Device,
+        trained: &TrainedModel,
+        parameters: &RunParameters,
+        search: Option<SearchSummary>,
+        summary: TrainingSummary,
+    ) -> anyhow::Result<()> {
+        let Self { export, dataset, molecules, bags, conformers, .. } = self;
+        let out = |name: &str| self.out.join(name);
+        let model = DeviceModel::load(&trained.config, &trained.weights, device)?;
+        let table = attention_table(slice::from_ref(&model), &[], dataset.schema(), &molecules, &bags)?;
+        let data_source = export.licence.clone().zip(export.citation.clone());
+        let data_source = data_source.map(|(licence, citation)| DataSource { licence, citation });
+        let manifest =
+            bundle_file::manifest(dataset.schema(), dataset.names_2d(), dataset.names_3d(), data_source);
+        let run_meta =
+            json!({ "producer": manifest.producer, "created": manifest.created, "training": summary });
+        let (model, weights) = bundle_file::trained_model(trained, parameters, summary);
+        let contents = BundleContents {
+            manifest,
+            models: vec![(ModelEntry { search, ..model }, weights)],
+            molecules: Some((molecules, bags)),
+            conformers,
+        };
+        let writing = |name: &str| format!("{} cannot be written", out(name).display());
+        bundle_file::write(&out("model.optimil"), &contents).with_context(|| writing("model.optimil"))?;
+        write_history(&out("metrics.csv"), dataset.schema(), &trained.history)
+            .with_context(|| writing("metrics.csv"))?;
+        table.write(&out("leaderboard_attn.csv"))?;
+        for (name, value) in [("params.json", parameters.resolved.clone().into()), (FINISHED, run_meta)] {
+            let text = serde_json::to_vec_pretty(&value).expect("JSON values serialise");
+            atomic_file::write(&out(name), |file| std::io::Write::write_all(file, &text))
+                .with_context(|| writing(name))?;
+        }
+        Ok(())
+    }
 }
 
 /// The state of the run in the run folder, if one was begun there and not finished.
@@ -252,66 +353,6 @@ fn epoch_line(record: &EpochRecord, is_best: bool) -> String {
         record.seconds,
         if is_best { "  best" } else { "" }
     )
-}
-
-fn summary(
-    args: &TrainArgs,
-    dataset: &Dataset,
-    partition: Partition,
-    trained: &TrainedModel,
-    device: &str,
-) -> TrainingSummary {
-    let evaluation = &trained.evaluation;
-    TrainingSummary {
-        data_sha256: dataset.sha256(),
-        seed: args.run.seed,
-        device: device.into(),
-        epochs: trained.history.len(),
-        best_epoch: trained.history[trained.best].epoch,
-        train_molecules: partition.train.len(),
-        validation_split: args.validation_split.clone(),
-        validation_molecules: partition.validation.len(),
-        macro_average_precision: evaluation.metrics.macro_ap(),
-        macro_roc_auc: evaluation.metrics.macro_roc_auc(),
-        tasks: evaluation.summarise(dataset, partition.validation, args.run.seed),
-        mixed_precision: trained.mixed_precision.clone(),
-    }
-}
-
-fn export(
-    args: &TrainArgs,
-    device: &Device,
-    dataset: &Dataset,
-    (molecules, bags, conformers): (Vec<Molecule>, Bags, Option<Vec<u8>>),
-    trained: &TrainedModel,
-    parameters: &RunParameters,
-    summary: TrainingSummary,
-) -> anyhow::Result<()> {
-    let out = |name: &str| args.out.join(name);
-    let model = DeviceModel::load(&trained.config, &trained.weights, device)?;
-    let table = attention_table(slice::from_ref(&model), &[], dataset.schema(), &molecules, &bags)?;
-    let data_source = args.licence.clone().zip(args.citation.clone());
-    let data_source = data_source.map(|(licence, citation)| DataSource { licence, citation });
-    let manifest =
-        bundle_file::manifest(dataset.schema(), dataset.names_2d(), dataset.names_3d(), data_source);
-    let run_meta = json!({ "producer": manifest.producer, "created": manifest.created, "training": summary });
-    let contents = BundleContents {
-        manifest,
-        models: vec![bundle_file::trained_model(trained, parameters, summary)],
-        molecules: Some((molecules, bags)),
-        conformers,
-    };
-    let writing = |name: &str| format!("{} cannot be written", out(name).display());
-    bundle_file::write(&out("model.optimil"), &contents).with_context(|| writing("model.optimil"))?;
-    write_history(&out("metrics.csv"), dataset.schema(), &trained.history)
-        .with_context(|| writing("metrics.csv"))?;
-    table.write(&out("leaderboard_attn.csv"))?;
-    for (name, value) in [("params.json", parameters.resolved.clone().into()), (FINISHED, run_meta)] {
-        let text = serde_json::to_vec_pretty(&value).expect("JSON values serialise");
-        atomic_file::write(&out(name), |file| std::io::Write::write_all(file, &text))
-            .with_context(|| writing(name))?;
-    }
-    Ok(())
 }
 
 fn print_summary(summary: &TrainingSummary, out: &Path) {

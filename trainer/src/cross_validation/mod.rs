@@ -20,6 +20,7 @@ use shared_model::bundle::{BundleContents, TrainingSummary};
 pub use self::ablation::Ablation;
 pub use self::out_of_fold::{FoldMetrics, OutOfFold};
 pub use self::plan::{FoldPlan, FoldSource, Round};
+pub(crate) use self::store::differing_names;
 pub use self::store::{FoldRecord, FoldStore};
 pub use self::stratification::stratified_folds;
 pub use self::summary::{
@@ -181,31 +182,49 @@ pub fn cross_validate(
     Ok(results)
 }
 
+/// Trains one fold, with the seed of the fold, and keeps what `control` says.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn train_fold(
+    subject: Subject,
+    round: &Round,
+    control: RunControl,
+    observe: impl FnMut(Progress),
+) -> Result<TrainedModel, TrainError> {
+    let settings = fold_settings(subject, round);
+    train_controlled(subject.dataset, partition(round), subject.parameters, &settings, control, observe)
+}
+
+fn fold_settings(subject: Subject, round: &Round) -> TrainSettings {
+    TrainSettings { seed: fold_seed(subject.settings.seed, round.key), ..subject.settings.clone() }
+}
+
+fn partition(round: &Round) -> Partition<'_> {
+    Partition { train: &round.fold.train, validation: &round.fold.validation }
+}
+
 fn run_fold(
     subject: Subject,
     round: &Round,
     store: &FoldStore,
     observe: &mut impl FnMut(CvProgress),
 ) -> Result<FoldResult, CrossValidationError> {
-    let Subject { dataset, parameters, .. } = subject;
-    let seed = fold_seed(subject.settings.seed, round.key);
-    let settings = TrainSettings { seed, ..subject.settings.clone() };
-    let partition = Partition { train: &round.fold.train, validation: &round.fold.validation };
+    let dataset = subject.dataset;
     let folder = store.fold(round.key);
     fs::create_dir_all(&folder).map_err(|error| FileError::unwritable(&folder, error))?;
     let kept = Checkpoint::read(&folder)?;
     if let Some(kept) = &kept {
-        kept.check(&RunIdentity::new(dataset, partition, parameters, &settings))?;
+        let settings = fold_settings(subject, round);
+        kept.check(&RunIdentity::new(dataset, partition(round), subject.parameters, &settings))?;
     }
     let control = RunControl { folder: Some(&folder), resume: kept, stop: None };
-    let trained = train_controlled(dataset, partition, parameters, &settings, control, |progress| {
-        observe(CvProgress::Training(progress));
-    })
-    .map_err(|error| CrossValidationError::Train { key: round.key, error })?;
+    let trained = train_fold(subject, round, control, |progress| observe(CvProgress::Training(progress)))
+        .map_err(|error| CrossValidationError::Train { key: round.key, error })?;
 
     let record = FoldRecord {
         key: round.key,
-        seed,
+        seed: fold_seed(subject.settings.seed, round.key),
         epochs: trained.history.len(),
         best_epoch: trained.history[trained.best].epoch,
         mixed_precision: trained.mixed_precision.clone(),
@@ -213,8 +232,8 @@ fn run_fold(
     let probabilities = trained.evaluation.probabilities.clone();
     let predictions = PredictionTable::of_rows(
         dataset,
-        partition.validation,
-        Parts::Folds(vec![round.key; partition.validation.len()]),
+        &round.fold.validation,
+        Parts::Folds(vec![round.key; round.fold.validation.len()]),
         probabilities.clone(),
     );
     store.save(&record, &predictions, |folder| {

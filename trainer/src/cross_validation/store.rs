@@ -121,7 +121,7 @@ impl FoldStore {
 }
 
 /// Names whose values differ between two JSON objects, one level into objects.
-fn differing_names(known: &Value, wanted: &Value) -> Vec<String> {
+pub(crate) fn differing_names(known: &Value, wanted: &Value) -> Vec<String> {
     let (Some(known), Some(wanted)) = (known.as_object(), wanted.as_object()) else {
         return vec!["everything".into()];
     };

@@ -112,6 +112,8 @@ pub struct SelectedDevice {
     pub choice: DeviceChoice,
     /// Backend and name of the device, for people.
     pub description: String,
+    /// Memory in bytes, where it is known.
+    pub memory: Option<u64>,
     float16: bool,
     bfloat16: bool,
 }
@@ -189,8 +191,8 @@ pub fn select(choice: DeviceChoice) -> Result<SelectedDevice, DeviceError> {
         DeviceChoice::Auto => Ok(automatic([cuda_backend, wgpu_backend])),
     }?;
     let [float16, bfloat16] = [info.float16, info.bfloat16].map(|there| there == Some(true));
-    let DeviceInfo { device, choice, name: description, .. } = info;
-    Ok(SelectedDevice { device, choice, description, float16, bfloat16 })
+    let DeviceInfo { device, choice, name: description, memory, .. } = info;
+    Ok(SelectedDevice { device, choice, description, memory, float16, bfloat16 })
 }
 
 /// Every backend with its devices, and the device that `auto` takes.

@@ -159,6 +159,16 @@ impl Chart {
         );
     }
 
+    /// A point.
+    pub fn dot(&mut self, colour: &str, x: f64, y: f64, title: &str) {
+        let (x, y) = self.at(x, y);
+        let _ = write!(
+            self.marks,
+            "<circle class=\"f-{colour}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"><title>{}</title></circle>",
+            escape(title)
+        );
+    }
+
     /// Text above the plot, centred at x.
     pub fn text_above(&mut self, x: f64, text: &str) {
         let (x, _) = self.at(x, self.y.high);

@@ -8,22 +8,24 @@ mod html;
 mod performance;
 mod precision;
 mod run_folder;
+mod search;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use self::html::{escape, estimate, page};
 use self::performance::Performance;
-use self::run_folder::{Kind, RunFolder};
+use self::run_folder::{Kind, RunFolder, search_record};
 use crate::atomic_file;
 use crate::file_error::FileError;
 use crate::prediction_table::PredictionTableError;
+use crate::search::SearchRecord;
 
 /// Why a run cannot be reported.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// Not the folder of a run.
-    #[error("{folder} is not the folder of a finished run: give the --out folder of `optimil train` or `optimil cv`", folder = folder.display())]
+    #[error("{folder} is not the folder of a finished run: give the --out folder of `optimil train`, `optimil cv` or `optimil hpo`", folder = folder.display())]
     NoRun {
         /// The folder.
         folder: PathBuf,
@@ -54,7 +56,11 @@ pub fn write(folder: &Path, out: &Path) -> Result<(), ReportError> {
 /// # Errors
 /// [`ReportError`] if it is none, or a file cannot be read.
 pub fn render(folder: &Path) -> Result<String, ReportError> {
-    let run = RunFolder::read(folder)?;
+    let run = match (RunFolder::read(folder), search_record(folder)?) {
+        // A search that was not followed by a training.
+        (Err(ReportError::NoRun { .. }), Some(record)) => return Ok(render_search(&record)),
+        (run, _) => run?,
+    };
     let performance = Performance::new(&run);
     let title = match run.kind {
         Kind::Training(_) => "Training run",
@@ -66,6 +72,9 @@ pub fn render(folder: &Path) -> Result<String, ReportError> {
         if !summary.ablations.is_empty() {
             sections.push(("ablations", "What conformers are worth", folds::ablations(summary)));
         }
+    }
+    if let Some(record) = &run.search {
+        sections.push(("search", "Search", search::search(record)));
     }
     sections.push(("curves", "Ranking and calibration", performance.charts(&run)));
     sections.push(("training", "Training", history::charts(&run)));
@@ -91,6 +100,17 @@ pub fn render(folder: &Path) -> Result<String, ReportError> {
     }
     body += &format!("</main>\n<footer>{}, {}</footer>\n", escape(&run.producer), escape(&run.created));
     Ok(page(&format!("{title}, {}", run.created), &body))
+}
+
+/// The report of a search alone.
+fn render_search(record: &SearchRecord) -> String {
+    let body = format!(
+        "<header><h1>Search</h1></header>\n<main>\n{}</main>\n<footer>{}, {}</footer>\n",
+        html::section("search", "Search", &search::search(record)),
+        escape(&record.producer),
+        escape(&record.created)
+    );
+    page(&format!("Search, {}", record.created), &body)
 }
 
 /// What was done, and what the numbers are of.

@@ -14,6 +14,7 @@ use crate::cross_validation::CvSummary;
 use crate::data::DatasetSummary;
 use crate::file_error::FileError;
 use crate::prediction_table::{Parts, PredictionTable};
+use crate::search::SearchRecord;
 
 /// A run, as its folder tells it.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct RunFolder {
     /// Numbers per epoch: of the run, or of each fold.
     pub histories: Vec<History>,
     pub data: Option<DatasetSummary>,
+    /// The search that the parameters come from.
+    pub search: Option<SearchRecord>,
     /// SHA-256 of the files that count.
     pub hashes: Vec<(String, String)>,
 }
@@ -111,6 +114,7 @@ impl RunFolder {
             predictions: predictions(&folder.join("predictions.csv"), &manifest.schema)?,
             histories: vec![history],
             data: serde_json::from_value(data).ok(),
+            search: search_record(folder)?,
             hashes: hashes(folder, &["model.optimil", "predictions.csv", "metrics.csv"])?,
             kind: Kind::Training(Box::new(training)),
         })
@@ -150,6 +154,7 @@ impl RunFolder {
             predictions,
             histories,
             data: Some(summary.data.clone()),
+            search: None,
             hashes: hashes(folder, &[CvSummary::FILE, "oof_predictions.csv", "folds.csv"])?,
             kind: Kind::CrossValidation(Box::new(summary)),
         })
@@ -188,6 +193,16 @@ fn predictions(path: &Path, schema: &TaskSchema) -> Result<PredictionTable, Repo
         }
     }
     Ok(table)
+}
+
+/// What a search left in the folder, if there was one.
+pub(super) fn search_record(folder: &Path) -> Result<Option<SearchRecord>, FileError> {
+    let path = folder.join(SearchRecord::FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let record = serde_json::from_slice(&read(&path)?);
+    record.map(Some).map_err(|error| FileError::unreadable(&path, error))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FileError> {

@@ -1,12 +1,22 @@
 //! Hyper-parameter search: what to try next, what to give up, and what mattered.
 
 pub mod importance;
+pub mod jobs;
 mod normal;
+pub mod objective;
+mod owner;
 pub mod pruner;
+mod record;
 pub mod sampler;
+pub mod session;
+pub mod space;
 mod step_axis;
+mod tally;
+pub mod worker;
 
+pub use self::record::{SearchRecord, TrialRecord};
 pub use self::step_axis::StepAxis;
+pub use self::tally::Tally;
 
 use crate::study::{Direction, Trial};
 

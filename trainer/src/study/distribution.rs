@@ -149,6 +149,16 @@ impl Distribution {
         }
     }
 
+    /// An internal value in the middle.
+    pub fn middle(&self) -> f64 {
+        match self {
+            Self::Float { low, high, log: true, .. } => (low * high).sqrt(),
+            Self::Float { low, high, .. } => f64::midpoint(*low, *high),
+            Self::Int { low, high, step, .. } => (low + (high - low) / step / 2 * step) as f64,
+            Self::Categorical { choices } => (choices.len() / 2) as f64,
+        }
+    }
+
     /// Whether there is but one value.
     pub fn is_single(&self) -> bool {
         match self {

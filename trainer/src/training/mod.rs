@@ -76,7 +76,7 @@ pub struct RunControl<'a> {
     pub folder: Option<&'a Path>,
     /// The state to go on from, which was checked to be of this run.
     pub resume: Option<Checkpoint>,
-    /// Number of the signal that asks to stop after the running batch; 0: none.
+    /// Number of the signal that asks to stop after the running batch or epoch; 0: none.
     pub stop: Option<&'a AtomicUsize>,
 }
 

@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use shared_model::bundle::MixedPrecision;
 use shared_model::config::ModelConfig;
-use shared_model::network::{BagStore, Model};
+use shared_model::network::{BagStore, Model, seed_noise};
 use shared_model::state_dict::StateDict;
 
 use super::batches::Batches;
@@ -111,8 +111,9 @@ pub(super) fn run<B: AutodiffBackend>(
         if state.epochs_without_improvement() >= settings.patience {
             break;
         }
-        // The device's own generator (dropout) has no state that would have to be kept.
-        B::seed(inner_device, epoch_seed(settings.seed, epoch));
+        asked_to_stop(control.stop)?;
+        // The generator of dropout has no state that would have to be kept.
+        seed_noise::<B>(inner_device, epoch_seed(settings.seed, epoch));
         let (trained, train_losses, lr) = epochs.train(model, &mut state, epoch, observe)?;
         model = trained;
         let validated = state.validated_model(&model);
@@ -142,6 +143,14 @@ pub(super) fn run<B: AutodiffBackend>(
         }
     }
     finish(state)
+}
+
+/// Ends the run if somebody asked for it.
+fn asked_to_stop(stop: Option<&AtomicUsize>) -> Result<(), TrainError> {
+    match stop.map_or(0, |stop| stop.load(Ordering::Relaxed)) {
+        0 => Ok(()),
+        signal => Err(TrainError::Stopped { signal }),
+    }
 }
 
 /// What is the same in all epochs.
@@ -199,10 +208,7 @@ impl<B: AutodiffBackend> Epochs<'_, B> {
                 model = state.step(model, lr);
             }
             observe(Progress::Batch { epoch, done, of });
-            match self.stop.map_or(0, |stop| stop.load(Ordering::Relaxed)) {
-                0 => {}
-                signal => return Err(TrainError::Stopped { signal }),
-            }
+            asked_to_stop(self.stop)?;
         }
         let sums = sums.expect("an epoch has at least one batch");
         Ok((model, LossValues::from_vector(sums / of as f64), lr))

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use burn::backend::Flex;
-use burn::tensor::{Distribution, Tensor};
+use crate::network::noise_stream;
 
 /// Randomness of a residual block.
 #[derive(Clone, Debug)]
@@ -23,11 +22,10 @@ pub(in crate::network) struct Noise {
 }
 
 impl Noise {
-    /// Randomness that follows from the seed of the CPU backend; rates of dropout inside the block, of dropout of its
+    /// Randomness that follows from the seed of this thread; rates of dropout inside the block, of dropout of its
     /// output and of stochastic depth.
     pub fn draw(rates: [f64; 3], sample_of_row: Option<Arc<Vec<usize>>>, rows_per_sample: usize) -> Self {
-        let random = Tensor::<Flex, 1>::random([4], Distribution::Default, &Default::default());
-        let random: Vec<f32> = random.into_data().to_vec().expect("float32");
+        let random = noise_stream::uniform();
         // 24 random bits each.
         let bits = |index: usize| (random[index] * 16_777_216.0) as u32;
         let seed = [bits(0) ^ (bits(1) << 8), bits(2) ^ (bits(3) << 8)];
