@@ -155,15 +155,17 @@ fn a_second_signal_ends_a_run_at_once() {
         "mixer_hidden": 16, "mixer_layers": 1, "head_num_layers": 1, "batch_size": 512,
     });
     let rows: String = (0..40)
-        .flat_map(|molecule| (0..25).map(move |conformer| (molecule, conformer)))
+        .flat_map(|molecule| (0..50).map(move |conformer| (molecule, conformer)))
         .map(|(molecule, conformer)| format!("M{molecule},{conformer},{},0\n", conformer % 5))
         .collect();
     let many = folder.write("many.csv", format!("ID,conf_id,x,y\n{rows}").as_bytes());
     let mut command = command(&folder, "run", &slow, &["--max-epochs", "100000", "--feat3d", &many]);
     let child = command.spawn().expect("starts");
     await_checkpoint(&folder, "run");
+    // Into the middle of the next batch.
+    sleep(Duration::from_millis(150));
     send(&child, "INT");
-    sleep(Duration::from_millis(60));
+    sleep(Duration::from_millis(20));
     send(&child, "INT");
     let output = child.wait_with_output().expect("runs");
     let message = text(&output);

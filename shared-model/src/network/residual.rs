@@ -9,7 +9,7 @@ use super::NetworkError;
 use super::activation::activate;
 use super::cpu;
 use super::dense::Dense;
-use super::half::float32;
+use super::half::{cast, float32};
 use super::layer_norm::LayerNorm;
 use super::noise_stream;
 use super::parameters::{Init, ParameterSource};
@@ -179,7 +179,8 @@ pub(super) fn dropout<B: Backend, const D: usize>(
         return x;
     }
     let keep = 1.0 - rate;
-    let kept = noise_stream::kept(x.dims(), keep, &x.device()).cast(x.dtype()) / keep;
+    let kept = noise_stream::kept::<B, D>(x.dims(), keep, &x.device()) / keep;
+    let kept = cast(kept, x.dtype());
     x * kept
 }
 

@@ -285,7 +285,7 @@ fn a_database_that_is_restarted_is_waited_for() {
             .collect();
         for _ in 0..2 {
             std::thread::sleep(Duration::from_millis(300));
-            server.kill();
+            server.stop();
             server.launch();
         }
         workers.into_iter().for_each(|worker| worker.join().expect("it went on"));

@@ -136,7 +136,8 @@ pub(super) fn run(args: &HpoArgs, options: &ResolvedOptions) -> anyhow::Result<(
         print!("{}", space.to_toml(&default));
         return Ok(());
     }
-    let run = args.run.resolve()?;
+    // What `--set` fixes belongs to the space: whether it fits depends on what is drawn beside it.
+    let run = RunArgs { set: Vec::new(), ..args.run.clone() }.resolve()?;
     let mut space = Space::open(&args.space, &run.schema)?;
     space.fix(&args.run.set, &run.schema)?;
     anyhow::ensure!(

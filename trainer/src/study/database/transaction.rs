@@ -142,7 +142,8 @@ impl<E: Engine> Session<E> {
         Ok(slot.as_mut().expect("just made"))
     }
 
-    /// Whether a transaction was committed, if the database knows.
+    /// Whether a transaction was committed, if the database knows. A server that crashes may give the number of a lost
+    /// transaction to another one, whose outcome this then is.
     fn outcome(
         &self,
         slot: &mut Option<Box<dyn Connection>>,

@@ -20,7 +20,9 @@ static DIALECT: Dialect = Dialect {
     now: "LOCALTIMESTAMP",
     age: "EXTRACT(EPOCH FROM LOCALTIMESTAMP - h.heartbeat)",
     transaction: Some("SELECT txid_current()"),
-    outcome: "SELECT txid_status($1)",
+    // After a crash the server does not know a transaction that wrote nothing to its log: it was not committed.
+    outcome: "SELECT CASE WHEN $1 >= txid_snapshot_xmax(txid_current_snapshot()) THEN 'aborted' \
+              ELSE txid_status($1) END",
 };
 
 /// A database of PostgreSQL.
