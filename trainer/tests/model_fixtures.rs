@@ -237,7 +237,7 @@ fn five_adamw_steps_agree(name: &'static str) {
         let (_, losses) = case.run(&model, &device);
         let found = f64::from(host(losses.total.clone())[0]);
         assert!((found - expected).abs() <= 1e-4 * expected, "{name}: loss {found}, expected {expected}");
-        optimiser.accumulate(&model, losses.total.backward());
+        model = optimiser.accumulate(model, losses.total.backward());
         model = optimiser.step(model, case.number("lr"));
     }
     let found = model.state_dict();

@@ -27,13 +27,6 @@ fn config() -> ModelConfig {
     config
 }
 
-/// One test at a time: side by side, a step now and then has no gradient for heads that the loss does not reach, and
-/// leaves them undecayed.
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 /// Gradients of the mean squared logit, times `scale`, for a batch of three bags.
 fn gradients<A: AutodiffBackend>(model: &Model<A>, scale: f64, device: &A::Device) -> A::Gradients {
     let batch = BagBatch::padded(
@@ -56,7 +49,8 @@ fn trained<A: AutodiffBackend>(max_norm: Option<f64>, device: &A::Device) -> Sta
     let mut model = Model::<A>::initialise(&config(), 1, device).expect("a network");
     let mut optimiser = AdamW::new(WEIGHT_DECAY, max_norm);
     for scale in SCALES {
-        optimiser.accumulate(&model, gradients(&model, scale, device));
+        let gradients = gradients(&model, scale, device);
+        model = optimiser.accumulate(model, gradients);
         model = optimiser.step(model, LR);
     }
     model.state_dict()
@@ -104,7 +98,6 @@ fn assert_close(found: &StateDict, expected: &StateDict, tolerance: f32) {
 
 #[test]
 fn steps_are_those_of_the_definition_with_and_without_clipping() {
-    let _alone = alone();
     let dispatch = DispatchDevice::autodiff(DispatchDevice::Flex(FlexDevice));
     for max_norm in [None, Some(0.3)] {
         let expected = expected(max_norm);
@@ -116,7 +109,6 @@ fn steps_are_those_of_the_definition_with_and_without_clipping() {
 
 #[test]
 fn clipping_changes_what_is_longer_than_the_bound_only() {
-    let _alone = alone();
     let free = trained::<Autodiff<Flex>>(None, &FlexDevice);
     assert_eq!(trained::<Autodiff<Flex>>(Some(1e5), &FlexDevice), free);
     assert_ne!(trained::<Autodiff<Flex>>(Some(0.3), &FlexDevice), free);
@@ -124,7 +116,6 @@ fn clipping_changes_what_is_longer_than_the_bound_only() {
 
 #[test]
 fn accumulated_gradients_are_added_and_used_once() {
-    let _alone = alone();
     type A = Autodiff<Flex>;
     let device = FlexDevice;
     let steps = |parts: &[&[f64]]| {
@@ -132,7 +123,8 @@ fn accumulated_gradients_are_added_and_used_once() {
         let mut optimiser = AdamW::new(0.0, None);
         for batches in parts {
             for &scale in *batches {
-                optimiser.accumulate(&model, gradients(&model, scale, &device));
+                let gradients = gradients(&model, scale, &device);
+                model = optimiser.accumulate(model, gradients);
             }
             model = optimiser.step(model, LR);
         }
@@ -142,8 +134,31 @@ fn accumulated_gradients_are_added_and_used_once() {
 }
 
 #[test]
+fn networks_that_train_side_by_side_do_not_disturb_each_other() {
+    type A = Autodiff<Flex>;
+    let trained = || {
+        let mut model = Model::<A>::initialise(&config(), 1, &FlexDevice).expect("a network");
+        let mut optimiser = AdamW::new(WEIGHT_DECAY, None);
+        for scale in SCALES {
+            for _batch in 0..3 {
+                let gradients = gradients(&model, scale, &FlexDevice);
+                model = optimiser.accumulate(model, gradients);
+            }
+            model = optimiser.step(model, LR);
+        }
+        model.state_dict()
+    };
+    let alone = trained();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope
+                .spawn(|| (0..40).for_each(|_| assert!(trained() == alone, "another thread changed a step")));
+        }
+    });
+}
+
+#[test]
 fn moments_that_were_kept_go_on_to_the_bit() {
-    let _alone = alone();
     type A = Autodiff<Flex>;
     let (config, device) = (config(), FlexDevice);
     let mut model = Model::<A>::initialise(&config, 1, &device).expect("a network");
@@ -156,7 +171,8 @@ fn moments_that_were_kept_go_on_to_the_bit() {
             optimiser.restore(state, &device);
             model = Model::from_state(&config, &model.state_dict(), &device).expect("a network");
         }
-        optimiser.accumulate(&model, gradients(&model, scale, &device));
+        let gradients = gradients(&model, scale, &device);
+        model = optimiser.accumulate(model, gradients);
         model = optimiser.step(model, LR);
     }
     assert_eq!(model.state_dict(), trained::<A>(None, &device));
@@ -175,7 +191,8 @@ fn trained_scaled<A: AutodiffBackend>(
         let overflows = overflowing.contains(&step);
         let scale =
             if overflows { f64::INFINITY } else { losses.next().expect("one a step") * scaler.scale() };
-        optimiser.accumulate(&model, gradients(&model, scale, device));
+        let gradients = gradients(&model, scale, device);
+        model = optimiser.accumulate(model, gradients);
         let before = overflows.then(|| model.state_dict());
         let (stepped, made) = optimiser.step_scaled(model, LR, &mut scaler);
         model = stepped;
@@ -187,7 +204,6 @@ fn trained_scaled<A: AutodiffBackend>(
 
 #[test]
 fn steps_on_a_scaled_loss_are_those_of_the_loss_and_infinite_gradients_make_none() {
-    let _alone = alone();
     let dispatch = DispatchDevice::autodiff(DispatchDevice::Flex(FlexDevice));
     for max_norm in [None, Some(0.3)] {
         let expected = expected(max_norm);
@@ -203,7 +219,6 @@ fn steps_on_a_scaled_loss_are_those_of_the_loss_and_infinite_gradients_make_none
 
 #[test]
 fn the_average_weighs_later_weights_more() {
-    let _alone = alone();
     type A = Autodiff<Flex>;
     let device = FlexDevice;
     let models: Vec<Model<Flex>> = (0..4)

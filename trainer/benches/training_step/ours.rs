@@ -78,7 +78,7 @@ impl Training {
             let (bags, targets) = &self.batches[self.steps % self.batches.len()];
             let network = self.network.take().expect(BETWEEN_STEPS);
             let losses = self.objective.losses(&network.forward(bags.clone()), targets);
-            self.optimiser.accumulate(&network, losses.total.backward());
+            let network = self.optimiser.accumulate(network, losses.total.backward());
             self.network = Some(self.optimiser.step(network, self.config.lr));
         }
     }

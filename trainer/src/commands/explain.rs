@@ -60,13 +60,13 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let in_bundle = || format!("{}", args.bundle.display());
     let bytes = fs::read(&args.bundle).with_context(in_bundle)?;
     let bundle = BundleReader::open(&bytes).with_context(in_bundle)?;
-    let device = device::select(args.device)?;
-    let models = DeviceModels::read(&bundle, &device.device).with_context(in_bundle)?;
     let (molecules, bags) = match &args.features {
         Some(features) => of_tables(args, features, &bundle)?,
         None => of_bundle(args, &bundle)?,
     };
     let wanted = wanted(args, &molecules)?;
+    let device = device::select(args.device)?;
+    let models = DeviceModels::read(&bundle, &device.device).with_context(in_bundle)?;
 
     let bar = progress::bar();
     bar.set_length(wanted.len() as u64);

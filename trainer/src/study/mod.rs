@@ -12,6 +12,7 @@ mod sqlite;
 mod storage;
 mod trial;
 mod trial_table;
+mod unique_name;
 
 pub use self::distribution::{Distribution, DistributionError};
 pub use self::journal::Journal;

@@ -24,8 +24,7 @@ static DIALECT: Dialect = Dialect {
     has_table: "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1",
     now: "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
     age: "(julianday('now') - julianday(h.heartbeat)) * 86400.0",
-    transaction: None,
-    outcome: "",
+    remote: false,
 };
 
 /// A file of SQLite. Its journal mode is left as it is, as Optuna leaves it.

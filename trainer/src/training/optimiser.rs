@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{
     Tensor, TensorData, TensorPrimitive,
     backend::{AutodiffBackend, Backend},
@@ -50,13 +50,17 @@ impl<B: Backend> AdamW<B> {
         Self { weight_decay, max_norm, slots: Vec::new() }
     }
 
-    /// Adds the gradients of a batch to those that the next step uses.
-    pub fn accumulate<A>(&mut self, model: &Model<A>, mut gradients: A::Gradients)
+    /// Adds the gradients of a batch to those that the next step uses, and gives back the network for the next batch.
+    ///
+    /// Its parameters are new leaves of the autodiff graph. A backward pass forgets the old ones, and what is computed
+    /// from a forgotten leaf can lose its gradient to the clean-up after another thread's backward pass
+    /// (<https://github.com/tracel-ai/burn/issues/5573>).
+    pub fn accumulate<A>(&mut self, model: Model<A>, mut gradients: A::Gradients) -> Model<A>
     where
         A: AutodiffBackend<InnerBackend = B>,
     {
         let gradients = &mut gradients;
-        model.visit(&mut Accumulation::<A> { slots: &mut self.slots, index: 0, gradients });
+        model.map(&mut Accumulation::<A> { slots: &mut self.slots, index: 0, gradients })
     }
 
     /// Updates the network with the accumulated gradients, which are used up.
@@ -171,8 +175,8 @@ struct Accumulation<'a, A: AutodiffBackend> {
     gradients: &'a mut A::Gradients,
 }
 
-impl<A: AutodiffBackend> ModuleVisitor<A> for Accumulation<'_, A> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<A, D>>) {
+impl<A: AutodiffBackend> ModuleMapper<A> for Accumulation<'_, A> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<A, D>>) -> Param<Tensor<A, D>> {
         if self.index == self.slots.len() {
             self.slots.push(Slot { gradient: None, moments: None });
         }
@@ -185,6 +189,7 @@ impl<A: AutodiffBackend> ModuleVisitor<A> for Accumulation<'_, A> {
                 None => gradient,
             });
         }
+        param.map(|parameter| leaf(parameter.inner()))
     }
 }
 
@@ -203,11 +208,13 @@ impl<A: AutodiffBackend> ModuleMapper<A> for Update<'_, A::InnerBackend> {
         });
         moments.steps += 1;
         let step = AdamWStep { step: moments.steps, ..self.step };
-        param.map(|parameter| {
-            let updated = update::<A::InnerBackend, D>(&step, parameter.inner(), gradient, moments);
-            Tensor::from_inner(updated).require_grad()
-        })
+        param.map(|parameter| leaf(update::<A::InnerBackend, D>(&step, parameter.inner(), gradient, moments)))
     }
+}
+
+/// A parameter as a new leaf of the autodiff graph.
+fn leaf<A: AutodiffBackend, const D: usize>(parameter: Tensor<A::InnerBackend, D>) -> Tensor<A, D> {
+    Tensor::from_inner(parameter).require_grad()
 }
 
 /// One step of one parameter: fused and in place on the CPU, by tensor operations elsewhere.

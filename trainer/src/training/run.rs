@@ -201,7 +201,7 @@ impl<B: AutodiffBackend> Epochs<'_, B> {
                 Some(scaler) => loss * scaler.scale(),
                 None => loss,
             };
-            state.optimiser.accumulate(&model, loss.backward());
+            model = state.optimiser.accumulate(model, loss.backward());
             let done = index + 1;
             if done.is_multiple_of(self.accumulate) || done == of {
                 lr = self.schedule.lr(state.steps + 1);

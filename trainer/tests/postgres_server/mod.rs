@@ -76,10 +76,10 @@ impl Server {
         command.status().expect("pg_isready starts").success()
     }
 
-    /// Stops the server as its administrator would: open transactions are rolled back, connections closed.
+    /// Has the server crash: what it had not written is lost.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            let _ = Command::new("kill").args(["-INT", &process.id().to_string()]).status();
+            let _ = Command::new("kill").args(["-QUIT", &process.id().to_string()]).status();
             let _ = process.wait();
         }
     }

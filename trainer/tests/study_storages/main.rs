@@ -273,7 +273,7 @@ fn workers_of_both_kinds_share_a_study() {
 }
 
 #[test]
-fn a_database_that_is_restarted_is_waited_for() {
+fn a_database_that_crashes_is_waited_for() {
     let mut storages = Storages::new();
     let Some(server) = &mut storages.server else { return };
     let url = server.url();
@@ -281,9 +281,9 @@ fn a_database_that_is_restarted_is_waited_for() {
     let study = storage.create_study(STUDY, Direction::Minimize).expect("created");
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..3)
-            .map(|_| scope.spawn(|| work(open(&url, Access::Existing).expect("opened").as_ref(), 40)))
+            .map(|_| scope.spawn(|| work(open(&url, Access::Existing).expect("opened").as_ref(), 80)))
             .collect();
-        for _ in 0..2 {
+        for _ in 0..4 {
             std::thread::sleep(Duration::from_millis(300));
             server.stop();
             server.launch();
@@ -291,7 +291,7 @@ fn a_database_that_is_restarted_is_waited_for() {
         workers.into_iter().for_each(|worker| worker.join().expect("it went on"));
     });
     let trials = storage.trials(study).expect("read");
-    assert_eq!(trials.len(), 120);
+    assert_eq!(trials.len(), 240);
     assert!(trials.iter().all(|trial| trial.state == TrialState::Complete));
 }
 

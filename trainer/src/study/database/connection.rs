@@ -81,10 +81,8 @@ pub(in crate::study) struct Dialect {
     pub now: &'static str,
     /// Seconds since the heartbeat `h.heartbeat`.
     pub age: &'static str,
-    /// Number of the transaction, where one can ask later what became of it …
-    pub transaction: Option<&'static str>,
-    /// … by this.
-    pub outcome: &'static str,
+    /// Whether a connection can be lost between a commit and the answer to it.
+    pub remote: bool,
 }
 
 impl Cell {

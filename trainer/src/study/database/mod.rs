@@ -1,5 +1,6 @@
 //! Studies in a relational database with Optuna's tables: SQLite and PostgreSQL, which differ in a [`Dialect`] only.
 
+mod commits;
 mod connection;
 mod schema;
 mod transaction;

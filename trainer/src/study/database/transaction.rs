@@ -4,7 +4,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::connection::{Cell, Connection, Dialect, Engine, Failure};
+use super::commits::Commits;
+use super::connection::{Connection, Dialect, Engine, Failure};
 use crate::study::StorageError;
 
 /// How long a database may be away, for instance while it is restarted.
@@ -19,7 +20,13 @@ const ATTEMPTS: u32 = 20;
 /// A connection that is made again when it is lost.
 pub(super) struct Session<E> {
     engine: E,
-    connection: Mutex<Option<Box<dyn Connection>>>,
+    line: Mutex<Line>,
+}
+
+/// What one transaction at a time uses.
+struct Line {
+    connection: Option<Box<dyn Connection>>,
+    commits: Commits,
 }
 
 /// What became of a transaction.
@@ -29,7 +36,7 @@ enum Outcome<T> {
     /// The connection was lost while it was committed, with this number.
     Unknown {
         result: T,
-        transaction: i64,
+        number: i64,
         reason: String,
     },
 }
@@ -38,8 +45,9 @@ impl<E: Engine> Session<E> {
     /// Connects, at once or not at all.
     pub fn open(engine: E) -> Result<Self, StorageError> {
         let connection = engine.connect();
-        let session = Self { engine, connection: Mutex::default() };
-        *session.lock() = Some(connection.map_err(|failure| session.error(failure))?);
+        let line = Line { connection: None, commits: Commits::new() };
+        let session = Self { engine, line: Mutex::new(line) };
+        session.lock().connection = Some(connection.map_err(|failure| session.error(failure))?);
         Ok(session)
     }
 
@@ -55,8 +63,8 @@ impl<E: Engine> Session<E> {
         self.engine.warning()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Box<dyn Connection>>> {
-        self.connection.lock().expect("no thread panics while it talks to the database")
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().expect("no thread panics while it talks to the database")
     }
 
     fn error(&self, failure: Failure) -> StorageError {
@@ -72,7 +80,7 @@ impl<E: Engine> Session<E> {
         &self,
         work: impl FnMut(&mut dyn Connection) -> Result<T, Failure>,
     ) -> Result<T, StorageError> {
-        self.transact(self.dialect().begin_reading, None, work)
+        self.transact(self.dialect().begin_reading, false, work)
     }
 
     /// Runs a transaction; it happens once, whatever happens to the connection.
@@ -80,23 +88,22 @@ impl<E: Engine> Session<E> {
         &self,
         work: impl FnMut(&mut dyn Connection) -> Result<T, Failure>,
     ) -> Result<T, StorageError> {
-        self.transact(self.dialect().begin, self.dialect().transaction, work)
+        self.transact(self.dialect().begin, self.dialect().remote, work)
     }
 
     fn transact<T>(
         &self,
         begin: &str,
-        number: Option<&str>,
+        numbered: bool,
         mut work: impl FnMut(&mut dyn Connection) -> Result<T, Failure>,
     ) -> Result<T, StorageError> {
-        let mut slot = self.lock();
+        let mut line = self.lock();
         let (mut attempts, mut losses) = (0, 0);
         loop {
-            let connection = self.connected(&mut slot)?;
-            match attempt(connection.as_mut(), begin, number, &mut work) {
+            match self.attempt(&mut line, begin, numbered, &mut work)? {
                 Outcome::Done(result) => return Ok(result),
                 Outcome::Failed(Failure::Lost(reason)) => {
-                    *slot = None;
+                    line.connection = None;
                     losses += 1;
                     if losses == ATTEMPTS {
                         return Err(self.error(Failure::Lost(reason)));
@@ -110,16 +117,50 @@ impl<E: Engine> Session<E> {
                     sleep(Duration::from_millis(10 * u64::from(attempts)));
                 }
                 Outcome::Failed(failure) => return Err(self.error(failure)),
-                Outcome::Unknown { result, transaction, reason } => {
-                    *slot = None;
-                    match self.outcome(&mut slot, transaction)? {
-                        Some(true) => return Ok(result),
-                        Some(false) => {}
-                        None => return Err(self.error(Failure::Lost(reason))),
+                Outcome::Unknown { result, number, reason } => {
+                    line.connection = None;
+                    if self.was_committed(&mut line, number, reason)? {
+                        line.commits.committed();
+                        return Ok(result);
                     }
                 }
             }
         }
+    }
+
+    /// Tries a transaction once.
+    fn attempt<T>(
+        &self,
+        line: &mut Line,
+        begin: &str,
+        numbered: bool,
+        work: &mut impl FnMut(&mut dyn Connection) -> Result<T, Failure>,
+    ) -> Result<Outcome<T>, StorageError> {
+        let connection = self.connected(&mut line.connection)?.as_mut();
+        let commits = &mut line.commits;
+        let result = connection.run(begin, &[]).and_then(|_| {
+            let number = numbered.then(|| commits.number(connection, self.dialect())).transpose()?;
+            Ok((work(connection)?, number))
+        });
+        let (failure, result) = match result {
+            Ok((result, number)) => match connection.run("COMMIT", &[]) {
+                Ok(_) => {
+                    if numbered {
+                        commits.committed();
+                    }
+                    return Ok(Outcome::Done(result));
+                }
+                Err(failure) => (failure, number.zip(Some(result))),
+            },
+            Err(failure) => (failure, None),
+        };
+        Ok(match (failure, result) {
+            (Failure::Lost(reason), Some((number, result))) => Outcome::Unknown { result, number, reason },
+            (failure, _) => {
+                let _ = connection.run("ROLLBACK", &[]);
+                Outcome::Failed(failure)
+            }
+        })
     }
 
     /// The connection; a lost one is made again, with patience.
@@ -142,57 +183,18 @@ impl<E: Engine> Session<E> {
         Ok(slot.as_mut().expect("just made"))
     }
 
-    /// Whether a transaction was committed, if the database knows. A server that crashes may give the number of a lost
-    /// transaction to another one, whose outcome this then is.
-    fn outcome(
-        &self,
-        slot: &mut Option<Box<dyn Connection>>,
-        transaction: i64,
-    ) -> Result<Option<bool>, StorageError> {
+    /// Whether the transaction of this number was committed, over a new connection. The old one was lost for `reason`.
+    fn was_committed(&self, line: &mut Line, number: i64, reason: String) -> Result<bool, StorageError> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
-            let connection = self.connected(slot)?;
-            match connection.run(self.dialect().outcome, &[Cell::Int(transaction)]) {
-                Ok(rows) => match rows.first().and_then(|row| row[0].text()) {
-                    Some("committed") => return Ok(Some(true)),
-                    Some("aborted") => return Ok(Some(false)),
-                    Some(_) => sleep(Duration::from_millis(100)),
-                    None => return Ok(None),
-                },
-                Err(Failure::Lost(_)) => *slot = None,
+            let connection = self.connected(&mut line.connection)?;
+            match line.commits.holds(number, connection.as_mut(), self.dialect()) {
+                Ok(committed) => return Ok(committed),
+                Err(Failure::Lost(_)) => line.connection = None,
+                Err(Failure::Conflict(_)) => sleep(Duration::from_millis(100)),
                 Err(failure) => return Err(self.error(failure)),
             }
         }
-        Ok(None)
-    }
-}
-
-fn attempt<T>(
-    connection: &mut dyn Connection,
-    begin: &str,
-    number: Option<&str>,
-    work: &mut impl FnMut(&mut dyn Connection) -> Result<T, Failure>,
-) -> Outcome<T> {
-    let result = connection.run(begin, &[]).and_then(|_| {
-        let result = work(connection)?;
-        let rows = number.map(|number| connection.run(number, &[])).transpose()?;
-        let transaction = rows.and_then(|rows| rows.first()?.first()?.int());
-        Ok((result, transaction))
-    });
-    match result {
-        Ok((result, transaction)) => match (connection.run("COMMIT", &[]), transaction) {
-            (Ok(_), _) => Outcome::Done(result),
-            (Err(Failure::Lost(reason)), Some(transaction)) => {
-                Outcome::Unknown { result, transaction, reason }
-            }
-            (Err(failure), _) => {
-                let _ = connection.run("ROLLBACK", &[]);
-                Outcome::Failed(failure)
-            }
-        },
-        Err(failure) => {
-            let _ = connection.run("ROLLBACK", &[]);
-            Outcome::Failed(failure)
-        }
+        Err(self.error(Failure::Lost(reason)))
     }
 }

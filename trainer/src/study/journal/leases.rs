@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::lock::with_suffix;
-use super::unique_name;
+use crate::study::unique_name::unique_name;
 use crate::study::{Trial, TrialId};
 
 #[derive(Debug)]

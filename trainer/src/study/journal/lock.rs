@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::unique_name;
+use crate::study::unique_name::unique_name;
 
 /// After so long without any sign of its owner, a lock is taken from a process that is taken for dead.
 pub(super) const GRACE: Duration = Duration::from_secs(30);

@@ -23,6 +23,7 @@ use self::lock::Lock;
 use self::operation::{Line, Operation, TrialRecord};
 use self::replay::{Made, Refusal, Replay};
 use super::storage::{NewTrial, Scope, Storage, StorageError, StudyId, StudyRecord, TrialId};
+use super::unique_name::unique_name;
 use super::{Direction, Parameter, Trial, TrialState};
 
 /// A journal file. Threads share one; each process opens its own.
@@ -291,13 +292,6 @@ impl Storage for Journal {
 
 fn unavailable(path: &Path, reason: &str) -> StorageError {
     StorageError::Unavailable { storage: path.display().to_string(), reason: reason.to_owned() }
-}
-
-/// A random UUID (version 4).
-fn unique_name() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 #[cfg(test)]

@@ -19,10 +19,7 @@ static DIALECT: Dialect = Dialect {
     // Optuna's heartbeats are on the clock of the session's time zone.
     now: "LOCALTIMESTAMP",
     age: "EXTRACT(EPOCH FROM LOCALTIMESTAMP - h.heartbeat)",
-    transaction: Some("SELECT txid_current()"),
-    // After a crash the server does not know a transaction that wrote nothing to its log: it was not committed.
-    outcome: "SELECT CASE WHEN $1 >= txid_snapshot_xmax(txid_current_snapshot()) THEN 'aborted' \
-              ELSE txid_status($1) END",
+    remote: true,
 };
 
 /// A database of PostgreSQL.
@@ -54,6 +51,8 @@ impl Engine for Postgres {
             "SET datestyle = 'ISO'",
             // Before version 12 numbers lose digits otherwise.
             "SET extra_float_digits = 3",
+            // A transaction whose client is gone may keep its rows until the server notices.
+            "SET lock_timeout = '10s'",
         ] {
             client.run(setting, &[])?;
         }
@@ -78,9 +77,9 @@ impl Connection for Client {
 }
 
 fn failure(error: Error) -> Failure {
-    /// Serialisation failure, deadlock; two that make the tables at the same time: unique violation, duplicate
-    /// table, type.
-    const CONFLICTS: [&str; 5] = ["40001", "40P01", "23505", "42P07", "42710"];
+    /// Serialisation failure, deadlock, a lock waited for too long; two that make the tables at the same time: unique
+    /// violation, duplicate table, type.
+    const CONFLICTS: [&str; 6] = ["40001", "40P01", "55P03", "23505", "42P07", "42710"];
     match error {
         Error::NoLibrary(reason) => Failure::Refused(reason),
         Error::Lost(reason) => Failure::Lost(reason),
