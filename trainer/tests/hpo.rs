@@ -1,65 +1,18 @@
 //! `optimil hpo` as a user runs it.
 
 mod program;
+mod small_search;
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use program::{Folder, chromophores, features, optimil, succeeds};
+use program::{Folder, optimil, succeeds};
 use serde_json::Value;
 use shared_model::bundle::BundleReader;
-use trainer::study::{self, Access, Trial, TrialState};
-
-const SPACE: &str = r#"[parameters]
-lr = { low = 1e-4, high = 1e-2, log = true }
-mol_hidden = [8, 16]
-inst_hidden = 16
-attn_heads = [2, 3, 4]
-mixer_hidden = 16
-proj_dim = 16
-mol_layers = 1
-inst_layers = 1
-mixer_layers = 1
-head_num_layers = 1
-"#;
-
-/// Wide enough to be killed while it computes, and not while it writes.
-const WIDE: [&str; 6] = ["--set", "mol_layers=3", "--set", "inst_hidden=96", "--set", "mixer_hidden=96"];
-
-/// Options of a search of moments.
-fn options(folder: &Folder) -> Vec<String> {
-    let more = [
-        ("labels", chromophores("labels.csv")),
-        ("schema", chromophores("schema.toml")),
-        ("space", folder.write("space.toml", SPACE.as_bytes())),
-        ("device", "cpu".into()),
-        ("folds", "2".into()),
-        ("max-epochs", "2".into()),
-    ];
-    features()
-        .into_iter()
-        .chain(more.into_iter().flat_map(|(name, value)| [format!("--{name}"), value]))
-        .collect()
-}
-
-fn trials(journal: &str) -> Vec<Trial> {
-    let storage = study::open(journal, Access::Existing).expect("a journal");
-    let study = storage.studies().expect("readable").remove(0);
-    storage.trials(study.id).expect("readable")
-}
-
-fn count(trials: &[Trial], state: TrialState) -> usize {
-    trials.iter().filter(|trial| trial.state == state).count()
-}
-
-/// What a search found, whatever was interrupted on the way.
-fn found(journal: &str) -> Vec<(serde_json::Map<String, Value>, Option<f64>)> {
-    let trials = trials(journal);
-    let valued = trials.iter().filter(|trial| trial.state == TrialState::Complete);
-    valued.map(|trial| (trial.external_parameters(), trial.value())).collect()
-}
+use small_search::{WIDE, count, found, options, start, trials};
+use trainer::study::{Trial, TrialState};
 
 #[test]
 fn a_search_leaves_a_study_a_log_the_best_parameters_and_a_model_and_goes_on() {
@@ -147,13 +100,6 @@ fn several_at_a_time_find_what_one_after_the_other_finds() {
         );
     }
     assert_eq!(found(&journal("one")), found(&journal("three")), "the same bits");
-}
-
-/// Starts a search that tells nothing.
-fn start(arguments: &[&str], options: &[String]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_optimil"));
-    command.args(arguments).args(options).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("it starts")
 }
 
 /// Waits until the trials of a journal are as they should be.
