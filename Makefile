@@ -39,7 +39,7 @@ demo: setup build
 
 test: setup build
 	@echo '== Native tests'
-	cargo test --locked --workspace --exclude explorer
+	cargo test --locked --workspace
 	@echo '== Browser tests'
 	@npm --prefix tests --silent test
 

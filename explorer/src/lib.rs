@@ -3,7 +3,14 @@
 //! Two programs share this crate. The page (`page`) reads the bundle and draws; it has no Burn in it, so it
 //! appears at once. The model (`model`) runs in a Web Worker and does nothing but read weights and predict.
 //! They speak the messages of [`protocol`].
+//!
+//! What needs no browser (what is looked at, which rows a table shows) stands outside both and is tested natively.
 
+pub mod colour;
+pub mod inquiry;
+#[cfg(target_arch = "wasm32")]
 pub mod model;
+#[cfg(target_arch = "wasm32")]
 pub mod page;
 pub mod protocol;
+pub mod view;

@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 use shared_model::ensemble::Estimate;
 use shared_model::explain::TaskExplanation;
-use wasm_bindgen::JsValue;
 
 /// Where the person (or the page's address) wants the model to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,13 +47,14 @@ pub enum Device {
 }
 
 /// What the page asks of the worker.
+#[cfg(target_arch = "wasm32")]
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
     /// To run a bundle: the first request, and once only.
     Run {
         /// The bundle, a `Blob`: handed over by reference, read by the worker itself.
         #[serde(with = "serde_wasm_bindgen::preserve")]
-        bundle: JsValue,
+        bundle: wasm_bindgen::JsValue,
         /// Where to run.
         device: DeviceChoice,
     },

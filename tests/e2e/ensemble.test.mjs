@@ -82,7 +82,7 @@ test('every member is shown with its name, in the predictions and in the model c
     await page.locator('#tasks td.task').first().getByText(words).waitFor();
     assert.match(await page.locator('#tasks td.task').first().getAttribute('title'), /standard deviation/);
     await page.getByText('131 molecules, 3 models').waitFor();
-    await page.locator('#model-card summary').click();
+    await page.getByRole('link', { name: 'Model', exact: true }).click();
     const names = await page.locator('#members tbody th').allTextContents();
     assert.deepEqual(names, ['seed 0', 'seed 1', 'seed 2']);
   });
@@ -107,7 +107,7 @@ test('screenshots', async () => {
       await finished(page);
       const firstRows = [...expected].slice(0, 10).sort(([, a], [, b]) => b.conformers.length - a.conformers.length);
       await page.locator('#molecules').getByText(firstRows[0][0]).click();
-      await page.locator('#model-card summary').click();
+      await page.getByRole('link', { name: 'Model', exact: true }).click();
       await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       assert.ok(!wide, `${name}: the page is wider than its window`);

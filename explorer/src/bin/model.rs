@@ -1,4 +1,11 @@
 //! The model worker.
+
+#[cfg(target_arch = "wasm32")]
 fn main() {
     explorer::model::run();
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn main() {
+    eprintln!("This is a program for the browser: build it with scripts/build-explorer.");
 }

@@ -3,10 +3,10 @@
 use leptos::prelude::*;
 use shared_model::bundle::Molecule;
 
-use super::colour::viridis;
 use super::estimate::{EXPLANATION, whisker};
 use super::molecule_table::breakable;
 use super::state::OpenBundle;
+use crate::colour::viridis;
 use crate::protocol::Prediction;
 
 /// Attention as a table, tasks × conformers, coloured from 0 to the largest weight of this molecule.

@@ -20,7 +20,7 @@ pub fn complaint(name: &str, reason: &str) -> String {
 
 /// Opens a file that was chosen or dropped.
 pub fn open_file(explorer: Explorer, file: File) {
-    spawn_local(open(explorer, file.name(), file.into()));
+    spawn_local(open(explorer, file.name(), None, file.into()));
 }
 
 /// Downloads and opens the bundle at an address, which must be of the page's own origin.
@@ -28,7 +28,7 @@ pub fn open_address(explorer: Explorer, address: String) {
     spawn_local(async move {
         let name = address.rsplit('/').next().unwrap_or(&address).to_owned();
         match download(explorer, &name, &address).await {
-            Ok(blob) => open(explorer, name, blob).await,
+            Ok(blob) => open(explorer, name, Some(address), blob).await,
             Err(reason) => {
                 explorer.incoming.set(None);
                 explorer.trouble.set(Some(complaint(&name, &reason)));
@@ -38,9 +38,9 @@ pub fn open_address(explorer: Explorer, address: String) {
 }
 
 /// Reads a bundle's manifest and molecules, and shows them.
-async fn open(explorer: Explorer, name: String, file: Blob) {
+async fn open(explorer: Explorer, name: String, address: Option<String>, file: Blob) {
     explorer.incoming.set(Some(Incoming { name: name.clone(), received: 0.0, total: Some(file.size()) }));
-    let opened = read(&name, &file).await;
+    let opened = read(&name, address, &file).await;
     explorer.incoming.set(None);
     match opened {
         Ok(bundle) => explorer.show(bundle, file),
@@ -48,7 +48,7 @@ async fn open(explorer: Explorer, name: String, file: Blob) {
     }
 }
 
-async fn read(name: &str, file: &Blob) -> Result<OpenBundle, String> {
+async fn read(name: &str, address: Option<String>, file: &Blob) -> Result<OpenBundle, String> {
     let size = file.size();
     if size > MAX_BYTES {
         return Err(too_large(size));
@@ -59,7 +59,7 @@ async fn read(name: &str, file: &Blob) -> Result<OpenBundle, String> {
     let bytes = Uint8Array::new(&buffer.unchecked_into::<ArrayBuffer>()).to_vec();
     let reader = BundleReader::open(&bytes).map_err(|error| error.to_string())?;
     let molecules = reader.molecules().map_err(|error| error.to_string())?;
-    Ok(OpenBundle::new(name.to_owned(), reader.manifest().clone(), molecules))
+    Ok(OpenBundle::new(name.to_owned(), address, reader.manifest().clone(), molecules))
 }
 
 /// Fetches a file of the same origin, showing how far it is.

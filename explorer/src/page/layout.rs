@@ -9,12 +9,15 @@ use web_sys::{FileList, UrlSearchParams};
 
 use super::bundle_file;
 use super::device_control::DeviceControl;
-use super::model_card::ModelCard;
+use super::history;
+use super::model_page::ModelPage;
 use super::molecule::MoleculePanel;
 use super::molecule_table::MoleculeTable;
+use super::navigation::{CopyLink, Navigation};
 use super::notice::Notice;
 use super::state::{Explorer, OpenBundle};
 use crate::protocol::DeviceChoice;
+use crate::view::Screen;
 
 /// The page.
 #[component]
@@ -23,8 +26,9 @@ pub fn Page() -> impl IntoView {
         window().location().search().ok().and_then(|search| UrlSearchParams::new_with_str(&search).ok());
     let parameter = |name: &str| query.as_ref().and_then(|query| query.get(name));
     let choice = parameter("device").and_then(|word| DeviceChoice::from_word(&word));
-    let explorer = Explorer::new(choice.unwrap_or(DeviceChoice::Auto));
+    let explorer = Explorer::new(choice.unwrap_or(DeviceChoice::Auto), history::view_of_address());
     provide_context(explorer);
+    history::follow(explorer);
     if let Some(address) = parameter("bundle") {
         bundle_file::open_address(explorer, address);
     }
@@ -51,10 +55,16 @@ pub fn Page() -> impl IntoView {
                 <h1>"Optimil"</h1>
                 <BundleName/>
                 <OpenButton/>
+                <Show when=move || explorer.bundle.with(Option::is_some)>
+                    <CopyLink/>
+                </Show>
                 <Show when=move || has_molecules(explorer)>
                     <DeviceControl/>
                 </Show>
             </header>
+            <Show when=move || has_molecules(explorer)>
+                <Navigation/>
+            </Show>
             <Notice/>
             <main>
                 <Show when=move || explorer.bundle.with(Option::is_none)>
@@ -122,21 +132,22 @@ fn OpenButton() -> impl IntoView {
 /// What is in the open bundle.
 #[component]
 fn Bundle(bundle: Arc<OpenBundle>) -> impl IntoView {
-    let contents = if bundle.molecules().is_empty() {
-        view! { <NoMolecules/> }.into_any()
-    } else {
-        view! {
-            <div class="panels">
-                <MoleculeTable bundle=bundle.clone()/>
-                <MoleculePanel bundle=bundle.clone()/>
-            </div>
-        }
-        .into_any()
-    };
-    view! {
-        {contents}
-        <ModelCard bundle/>
+    if bundle.molecules().is_empty() {
+        return view! { <NoMolecules/><ModelPage bundle/> }.into_any();
     }
+    let explorer = expect_context::<Explorer>();
+    let model = bundle.clone();
+    // Table and molecule stay where they are while another screen is in front, so that coming back is at once.
+    view! {
+        <div class="panels" data-screen=move || explorer.screen.get().word()>
+            <MoleculeTable bundle=bundle.clone()/>
+            <MoleculePanel bundle=bundle/>
+        </div>
+        <Show when=move || explorer.screen.get() == Screen::Model>
+            <ModelPage bundle=model.clone()/>
+        </Show>
+    }
+    .into_any()
 }
 
 #[component]

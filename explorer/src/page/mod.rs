@@ -2,16 +2,16 @@
 
 mod attention;
 mod bundle_file;
-mod colour;
 mod device_control;
 mod estimate;
 mod help;
-mod inquiry;
+mod history;
 mod layout;
-mod model_card;
+mod model_page;
 mod model_worker;
 mod molecule;
 mod molecule_table;
+mod navigation;
 mod notice;
 mod state;
 mod truth;

@@ -12,6 +12,7 @@ use web_sys::ResizeObserver;
 
 use super::estimate::{in_words, probability_bar};
 use super::state::{Explorer, OpenBundle};
+use crate::view::Screen;
 
 /// Height of a row in CSS pixels; the style sheet says the same (`--row-height`).
 const ROW_HEIGHT: f64 = 44.0;
@@ -25,7 +26,7 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let heading = heading(&bundle);
     let searched = bundle.clone();
-    let shown = Memo::new(move |_| matching(&searched, &explorer.search.get()));
+    let shown = Memo::new(move |_| matching(&searched, &explorer.view.read().search));
     let viewport = NodeRef::<Div>::new();
     let scroll = RwSignal::new(0.0);
     let height = RwSignal::new(800.0);
@@ -40,20 +41,25 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
         }
     });
     let keys = move |event: KeyboardEvent| {
+        if event.key() == "Enter" {
+            return explorer.go_to(Screen::Molecule);
+        }
         let page = ((height.get_untracked() / ROW_HEIGHT) as usize).saturating_sub(2).max(1);
         if let Some(next) = shown.with_untracked(|shown| next_row(&event.key(), shown, explorer, page)) {
             event.prevent_default();
-            explorer.selected.set(Some(next));
+            explorer.select(next);
         }
     };
     let count = move || shown.with(|shown| format!("{} shown", shown.len()));
     let search = move |text: String| {
-        explorer.search.set(text);
-        let first = shown.with_untracked(|shown| match explorer.selected.get_untracked() {
-            Some(selected) if row_of(shown, selected).is_some() => Some(selected),
-            _ => shown.first().map(|&first| first as usize),
+        explorer.view.update(|view| view.search = text);
+        let first = shown.with_untracked(|shown| {
+            let selected = explorer.selected.get_untracked()?;
+            if row_of(shown, selected).is_some() { None } else { shown.first().copied() }
         });
-        explorer.selected.set(first);
+        if let Some(first) = first {
+            explorer.select(first as usize);
+        }
     };
     view! {
         <section class="molecules" aria-label="Molecules">
@@ -63,8 +69,9 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
                     id="search"
                     placeholder="Search by ID"
                     aria-label="Search by ID"
-                    prop:value=explorer.search
+                    prop:value=move || explorer.view.read().search.clone()
                     on:input:target=move |event| search(event.target().value())
+                    on:keydown=move |event| if event.key() == "Enter" { explorer.go_to(Screen::Molecule) }
                 />
                 <span role="status">{count}</span>
             </div>
@@ -132,6 +139,12 @@ fn MoleculeRow(bundle: Arc<OpenBundle>, row: usize, molecule: usize) -> impl Int
     let explorer = expect_context::<Explorer>();
     let entry = &bundle.molecules()[molecule];
     let selected = move || explorer.selected.get() == Some(molecule);
+    let choose = move |_| {
+        explorer.select(molecule);
+        if !molecule_is_beside() {
+            explorer.go_to(Screen::Molecule);
+        }
+    };
     let cells = (0..bundle.manifest.schema.tasks.len())
         .map(|task| {
             let label = entry.labels.as_ref().and_then(|labels| labels.get(task).copied());
@@ -144,13 +157,20 @@ fn MoleculeRow(bundle: Arc<OpenBundle>, row: usize, molecule: usize) -> impl Int
             aria-rowindex=row + 2
             aria-selected=move || selected().to_string()
             class:selected=selected
-            on:click=move |_| explorer.selected.set(Some(molecule))
+            on:click=choose
+            on:dblclick=move |_| explorer.go_to(Screen::Molecule)
         >
             <th scope="row" title=entry.smiles.clone()>{entry.id.clone()}</th>
             <td class="split">{entry.split.clone()}</td>
             {cells}
         </tr>
     }
+}
+
+/// Whether the window has room for the molecule beside the table.
+fn molecule_is_beside() -> bool {
+    let panel = document().query_selector("section.molecule").ok().flatten();
+    panel.is_some_and(|panel| panel.client_width() > 0)
 }
 
 /// One probability as a number and a bar, with the label where it is known.

@@ -1,5 +1,6 @@
 //! What the page knows: the open bundle, what has been predicted so far, and what the person looks at.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,9 +9,11 @@ use leptos::prelude::*;
 use shared_model::bundle::{Manifest, Molecule};
 use web_sys::Blob;
 
-use super::inquiry::Inquiry;
+use super::history;
 use super::model_worker::ModelWorker;
+use crate::inquiry::Inquiry;
 use crate::protocol::{Device, DeviceChoice, Explained, Prediction, Question, Report};
+use crate::view::{Screen, View};
 
 /// A bundle that the page has read.
 #[derive(Debug)]
@@ -19,22 +22,44 @@ pub struct OpenBundle {
     pub number: usize,
     /// Name of the file.
     pub name: String,
+    /// Where it was downloaded from; none: it is a file of this computer.
+    pub address: Option<String>,
     /// What the bundle says of itself.
     pub manifest: Manifest,
     /// The molecules in it, if any travel with the model.
     pub molecules: Option<Vec<Molecule>>,
+    /// Positions of the molecules by their IDs.
+    positions: HashMap<String, u32>,
 }
 
 impl OpenBundle {
     /// A bundle as read.
-    pub fn new(name: String, manifest: Manifest, molecules: Option<Vec<Molecule>>) -> Self {
+    pub fn new(
+        name: String,
+        address: Option<String>,
+        manifest: Manifest,
+        molecules: Option<Vec<Molecule>>,
+    ) -> Self {
         static OPENED: AtomicUsize = AtomicUsize::new(0);
-        Self { number: OPENED.fetch_add(1, Ordering::Relaxed), name, manifest, molecules }
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        let known = molecules.as_deref().unwrap_or_default().iter().enumerate();
+        let positions = known.map(|(position, molecule)| (molecule.id.clone(), position as u32)).collect();
+        Self { number, name, address, manifest, molecules, positions }
     }
 
     /// The molecules; none if the bundle has none.
     pub fn molecules(&self) -> &[Molecule] {
         self.molecules.as_deref().unwrap_or_default()
+    }
+
+    /// Position of the molecule of an ID.
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.positions.get(id).map(|&position| position as usize)
+    }
+
+    /// Position of the task of a name.
+    pub fn task(&self, name: &str) -> Option<usize> {
+        self.manifest.schema.tasks.iter().position(|task| task.name == name)
     }
 }
 
@@ -99,16 +124,20 @@ pub struct Explorer {
     pub status: RwSignal<ModelStatus>,
     /// Where the model is to run.
     pub choice: RwSignal<DeviceChoice>,
-    /// Position of the molecule that is looked at.
-    pub selected: RwSignal<Option<usize>>,
+    /// What the person looks at, by names; what follows are parts of it, by positions in the open bundle.
+    pub view: RwSignal<View>,
+    /// Which part of the page is in front.
+    pub screen: Memo<Screen>,
+    /// Position of the molecule that is looked at; none: the bundle has no molecules.
+    pub selected: Memo<Option<usize>>,
+    /// Which of its conformers are on.
+    pub on: Memo<Vec<bool>>,
     /// Which of the tasks is looked at.
-    pub task: RwSignal<usize>,
-    /// Text that the IDs in the table must contain.
-    pub search: RwSignal<String>,
+    pub task: Memo<usize>,
     /// The file of the open bundle, for the next worker.
     file: StoredValue<Option<Blob>, LocalStorage>,
     /// The bundle before the open one, until the model has accepted the open one.
-    earlier: StoredValue<Option<(Arc<OpenBundle>, Blob)>, LocalStorage>,
+    earlier: StoredValue<Option<(Arc<OpenBundle>, Blob, View)>, LocalStorage>,
     /// The worker that runs the open bundle.
     worker: StoredValue<Option<ModelWorker>, LocalStorage>,
     /// What the worker is asked about single molecules.
@@ -119,9 +148,26 @@ pub struct Explorer {
 
 impl Explorer {
     /// The state of a page on which nothing is open.
-    pub fn new(choice: DeviceChoice) -> Self {
+    pub fn new(choice: DeviceChoice, view: View) -> Self {
+        let bundle = RwSignal::new(None::<Arc<OpenBundle>>);
+        let view = RwSignal::new(view);
+        let selected = Memo::new(move |_| bundle.with(|bundle| selected(bundle.as_ref()?, &view.read())));
+        let on = Memo::new(move |_| {
+            let of = |(bundle, selected): (Arc<OpenBundle>, usize)| {
+                view.with(|view| view.on(&bundle.molecules()[selected].conformers))
+            };
+            bundle.get().zip(selected.get()).map(of).unwrap_or_default()
+        });
+        let task = Memo::new(move |_| {
+            bundle.with(|bundle| bundle.as_ref()?.task(view.read().task.as_ref()?)).unwrap_or_default()
+        });
         Self {
-            bundle: RwSignal::new(None),
+            bundle,
+            view,
+            screen: Memo::new(move |_| view.with(|view| view.screen)),
+            selected,
+            on,
+            task,
             incoming: RwSignal::new(None),
             trouble: RwSignal::new(None),
             predictions: RwSignal::new(Vec::new()),
@@ -129,9 +175,6 @@ impl Explorer {
             explained: RwSignal::new(None),
             status: RwSignal::new(ModelStatus::Idle),
             choice: RwSignal::new(choice),
-            selected: RwSignal::new(None),
-            task: RwSignal::new(0),
-            search: RwSignal::new(String::new()),
             file: StoredValue::new_local(None),
             earlier: StoredValue::new_local(None),
             worker: StoredValue::new_local(None),
@@ -143,20 +186,42 @@ impl Explorer {
     /// Shows a bundle and starts the model on it. The bundle before it comes back if the model refuses this one.
     pub fn show(self, bundle: OpenBundle, file: Blob) {
         let before = self.bundle.get_untracked().zip(self.file.get_value());
-        self.earlier.set_value(before);
+        // The first bundle is shown as the link says; the view of another one means nothing in this one.
+        let view = if before.is_none() { self.view.get_untracked() } else { View::default() };
+        self.earlier.set_value(before.map(|(bundle, file)| (bundle, file, self.view.get_untracked())));
         self.trouble.set(None);
-        self.display(Arc::new(bundle), file);
+        self.display(Arc::new(bundle), file, view);
     }
 
-    fn display(self, bundle: Arc<OpenBundle>, file: Blob) {
-        self.search.set(String::new());
-        self.task.set(0);
-        self.selected.set((!bundle.molecules().is_empty()).then_some(0));
+    fn display(self, bundle: Arc<OpenBundle>, file: Blob, view: View) {
+        history::name_bundle(bundle.address.as_deref());
+        self.view.set(view);
         self.file.set_value(Some(file));
         self.bundle.set(Some(bundle));
         // After the frame that this makes has been laid out and painted.
         request_animation_frame(|| set_timeout(|| mark("table"), Duration::ZERO));
         self.start_model(self.choice.get_untracked(), None);
+    }
+
+    /// Looks at the molecule at a position.
+    pub fn select(self, position: usize) {
+        let id =
+            self.bundle.with_untracked(|bundle| Some(bundle.as_ref()?.molecules().get(position)?.id.clone()));
+        if let Some(id) = id {
+            self.view.update(|view| view.look_at(&id));
+        }
+    }
+
+    /// Looks at the task at a position.
+    pub fn choose_task(self, position: usize) {
+        let tasks = self.bundle.get_untracked();
+        let task = tasks.as_ref().and_then(|bundle| bundle.manifest.schema.tasks.get(position));
+        self.view.update(|view| view.task = task.map(|task| task.name.clone()));
+    }
+
+    /// Brings a part of the page to the front.
+    pub fn go_to(self, screen: Screen) {
+        self.view.update(|view| view.screen = screen);
     }
 
     /// Runs the model elsewhere.
@@ -252,7 +317,7 @@ impl Explorer {
         let name = self.bundle.with_untracked(|bundle| bundle.as_ref().map(|bundle| bundle.name.clone()));
         self.trouble.set(name.map(|name| super::bundle_file::complaint(&name, &reason)));
         match self.earlier.try_update_value(Option::take).flatten() {
-            Some((bundle, file)) => self.display(bundle, file),
+            Some((bundle, file, view)) => self.display(bundle, file, view),
             None => {
                 self.worker.set_value(None);
                 self.file.set_value(None);
@@ -261,6 +326,12 @@ impl Explorer {
             }
         }
     }
+}
+
+/// Position of the molecule that a view looks at: the first where it names none of this bundle.
+fn selected(bundle: &OpenBundle, view: &View) -> Option<usize> {
+    let named = view.molecule.as_ref().and_then(|id| bundle.position(id));
+    named.or_else(|| (!bundle.molecules().is_empty()).then_some(0))
 }
 
 /// Marks a moment in the browser's own timeline, once: how long the page takes is then for anyone to see.

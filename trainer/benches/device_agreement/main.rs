@@ -2,7 +2,7 @@
 //! that the GPU has.
 //!
 //! ```sh
-//! cargo bench --locked --workspace --exclude explorer --bench device_agreement
+//! cargo bench --locked --workspace --bench device_agreement
 //! ```
 //!
 //! The baseline is the CPU, which rounds products to half precision. A driver that emulates a GPU counts; it is slow.

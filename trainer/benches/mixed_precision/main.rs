@@ -1,7 +1,7 @@
 //! What mixed precision costs in average precision: networks trained in each precision from the same seeds.
 //!
 //! ```sh
-//! cargo bench --locked --workspace --exclude explorer --bench mixed_precision
+//! cargo bench --locked --workspace --bench mixed_precision
 //! ```
 //!
 //! The baseline is training in float32. On a device without half precision, as the CPU, products are rounded to it all

@@ -1,7 +1,7 @@
 //! Musk1 and Musk2, five times ten-fold cross-validation, beside published results of attention pooling.
 //!
 //! ```sh
-//! cargo bench --locked --workspace --exclude explorer --bench musk
+//! cargo bench --locked --workspace --bench musk
 //! ```
 //!
 //! One task, a bag a molecule, no 2D features; features are standardised by the training folds. The held-out fold takes

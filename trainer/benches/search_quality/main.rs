@@ -1,7 +1,7 @@
 //! How good a search is: the best of 100 trials on known functions, against Optuna and against random search.
 //!
 //! ```sh
-//! cargo bench --locked --workspace --exclude explorer --bench search_quality
+//! cargo bench --locked --workspace --bench search_quality
 //! ```
 //!
 //! Fifteen searches each; medians with a 96 % interval (the fourth and the twelfth of fifteen), and exact one-sided

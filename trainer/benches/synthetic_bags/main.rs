@@ -1,7 +1,7 @@
 //! The sanity tests of multiple-instance learning: which assumptions the network can learn, and which it cannot.
 //!
 //! ```sh
-//! cargo bench --locked --workspace --exclude explorer --bench synthetic_bags
+//! cargo bench --locked --workspace --bench synthetic_bags
 //! ```
 //!
 //! The baseline is chance, a ROC AUC of 0.5. ARCHITECTURE.md explains the results ("What attention pooling can learn").

@@ -1,7 +1,7 @@
 //! Time and memory to read labels, 2D and 3D tables (CSV) into matrices, against pandas, and from the cache.
 //!
 //! ```text
-//! cargo bench --locked --workspace --exclude explorer --bench table_reading -- --rounds 3
+//! cargo bench --locked --workspace --bench table_reading -- --rounds 3
 //! ```
 //!
 //! Every reading is a process of its own. The files are read from memory: they were just written. pandas is that of

@@ -1,7 +1,7 @@
 //! Training step, forward pass and epoch, against PyTorch on the same shapes, weights and threads.
 //!
 //! ```sh
-//! cargo bench --locked --workspace --exclude explorer --bench training_step
+//! cargo bench --locked --workspace --bench training_step
 //! ```
 //!
 //! Ours and PyTorch run as two processes that wait while the other one works; rounds of both alternate. Before

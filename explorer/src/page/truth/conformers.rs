@@ -26,12 +26,7 @@ struct Tested {
 
 /// A row a conformer, for the task that is looked at.
 #[component]
-pub fn ConformerTests(
-    bundle: Arc<OpenBundle>,
-    position: usize,
-    shown: Shown,
-    on: RwSignal<Vec<bool>>,
-) -> impl IntoView {
+pub fn ConformerTests(bundle: Arc<OpenBundle>, position: usize, shown: Shown) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let molecule = &bundle.molecules()[position];
     let conformers = molecule.conformers.len();
@@ -41,9 +36,9 @@ pub fn ConformerTests(
             let on = shown.with(|shown| shown.as_ref().map(|shown| shown.question.on.clone()))?;
             task.with(|task| tested(task.as_ref()?, &on, conformer))
         });
-        view! { <ConformerRow name=name.clone() conformer tested on/> }
+        view! { <ConformerRow name=name.clone() conformer tested/> }
     });
-    let off = move || on.with(|on| on.iter().filter(|on| !**on).count());
+    let off = move || explorer.on.with(|on| on.iter().filter(|on| !**on).count());
     view! {
         <div class="switches">
             <span role="status">
@@ -52,7 +47,7 @@ pub fn ConformerTests(
                     off => format!("{off} of {conformers} conformers are off: all numbers here are without them."),
                 }}
             </span>
-            <button type="button" disabled=move || off() == 0 on:click=move |_| on.set(vec![true; conformers])>
+            <button type="button" disabled=move || off() == 0 on:click=move |_| explorer.view.update(|view| view.off.clear())>
                 "Switch all on"
             </button>
         </div>
@@ -88,16 +83,15 @@ fn tested(task: &TaskExplanation, on: &[bool], conformer: usize) -> Option<Teste
 }
 
 #[component]
-fn ConformerRow(
-    name: String,
-    conformer: usize,
-    tested: Memo<Option<Tested>>,
-    on: RwSignal<Vec<bool>>,
-) -> impl IntoView {
-    let is_on = move || on.with(|on| on[conformer]);
+fn ConformerRow(name: String, conformer: usize, tested: Memo<Option<Tested>>) -> impl IntoView {
+    let explorer = expect_context::<Explorer>();
+    let on = explorer.on;
+    // While another molecule takes the place of this one there may be fewer.
+    let is_on = move || on.with(|on| on.get(conformer).copied().unwrap_or(true));
     // There is no prediction of nothing.
     let is_last = move || is_on() && on.with(|on| on.iter().filter(|on| **on).count()) == 1;
-    let switch = move |_| on.update(|on| on[conformer] = !on[conformer]);
+    let switched = name.clone();
+    let switch = move |_| explorer.view.update(|view| view.switch(&switched));
     let change = move || tested.get().and_then(|tested| Some((tested, tested.left_out?.logit_change)));
     let without = move || tested.get().and_then(|tested| Some(tested.left_out?.probability));
     let number = |estimate: Option<Estimate>| estimate.map(|estimate| estimate.mean.to_string());

@@ -41,13 +41,12 @@ pub fn Truth(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
 #[component]
 fn Tests(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
-    let conformers = bundle.molecules()[position].conformers.len();
-    let on = RwSignal::new(vec![true; conformers]);
-    let question = move || Question { molecule: position as u32, on: on.get() };
+    let question = move || Question { molecule: position as u32, on: explorer.on.get() };
     let running =
         Memo::new(move |_| explorer.status.with(|status| matches!(status, ModelStatus::Running { .. })));
     Effect::new(move |_| {
-        if running.get() {
+        // For a moment, another molecule may be selected already.
+        if running.get() && explorer.selected.get() == Some(position) {
             explorer.explain(question());
         }
     });
@@ -90,7 +89,7 @@ fn Tests(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
         >
             <TaskTests bundle=bundle.clone() position shown/>
             <h4>{task_name}</h4>
-            <ConformerTests bundle position shown on/>
+            <ConformerTests bundle position shown/>
             {chart}
         </div>
     }

@@ -61,7 +61,7 @@ fn TaskRow(name: String, task: usize, position: usize, shown: Shown) -> impl Int
                         type="radio"
                         name="truth-task"
                         prop:checked=chosen
-                        on:change=move |_| explorer.task.set(task)
+                        on:change=move |_| explorer.choose_task(task)
                     />
                     <span>{breakable(&name)}</span>
                 </label>

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use shared_model::bundle::{Interval, Manifest, ModelEntry, TrainingSummary};
 
-use super::estimate::EXPLANATION;
-use super::state::OpenBundle;
+use crate::page::estimate::EXPLANATION;
+use crate::page::state::OpenBundle;
 
-/// The model card: open at once where there are no molecules to look at.
+/// The model card.
 #[component]
 pub fn ModelCard(bundle: Arc<OpenBundle>) -> impl IntoView {
     let manifest = &bundle.manifest;
@@ -24,8 +24,8 @@ pub fn ModelCard(bundle: Arc<OpenBundle>) -> impl IntoView {
     };
     let ensemble = alone.is_none();
     view! {
-        <details class="card" id="model-card" open=bundle.molecules().is_empty()>
-            <summary>"About this model"</summary>
+        <section class="card" id="model-card" aria-labelledby="model-card-heading">
+            <h2 id="model-card-heading">"About this model"</h2>
             <dl>
                 <dt>"Written by"</dt>
                 <dd>{manifest.producer.clone()}", "{manifest.created.clone()}</dd>
@@ -45,7 +45,7 @@ pub fn ModelCard(bundle: Arc<OpenBundle>) -> impl IntoView {
             </dl>
             {tasks(manifest)}
             {ensemble.then(|| members(&manifest.models))}
-        </details>
+        </section>
     }
 }
 
