@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use small_search::{WIDE, count, found, options, start, trials};
 use trainer::study::TrialState;
 
-const BUDGET: usize = 24;
+const BUDGET: usize = 16;
 
 #[test]
 fn a_journal_has_the_budget_of_trials_though_two_of_four_workers_are_killed() {
@@ -45,7 +45,7 @@ fn survives(folder: &Folder, storage: &str) {
     let mut kills = 0;
     while workers[..2].iter_mut().any(|worker| worker.try_wait().expect("its state").is_none()) {
         assert!(begun.elapsed() < Duration::from_secs(300), "{:?}", trials(storage));
-        thread::sleep(Duration::from_millis(random.random_range(50..1200)));
+        thread::sleep(Duration::from_millis(random.random_range(100..1500)));
         let victim = random.random_range(2..4);
         if workers[victim].try_wait().expect("its state").is_none() {
             workers[victim].kill().expect("killed");

@@ -15,14 +15,23 @@ pub fn retry_history(trial: &Trial) -> Vec<u64> {
     history.into_iter().flatten().filter_map(Value::as_u64).collect()
 }
 
+/// The number of the trial that this one repeats, or its own.
+pub fn first_attempt(trial: &Trial) -> u64 {
+    trial.system_attributes.get(FAILED_TRIAL).and_then(Value::as_u64).unwrap_or(trial.number)
+}
+
+/// The attributes of another attempt.
+pub fn retry_attributes(first: u64, history: &[u64]) -> [(String, Value); 2] {
+    [(FAILED_TRIAL.into(), first.into()), (RETRY_HISTORY.into(), history.into())]
+}
+
 /// A waiting trial with the parameters of a failed one.
 pub fn retry_of(trial: &Trial) -> NewTrial {
     let mut history = retry_history(trial);
     history.push(trial.number);
     let mut new = NewTrial::waiting(Map::new());
     new.system_attributes = trial.system_attributes.clone();
-    new.system_attributes.insert(FAILED_TRIAL.into(), history[0].into());
-    new.system_attributes.insert(RETRY_HISTORY.into(), history.into());
+    new.system_attributes.extend(retry_attributes(history[0], &history));
     new.user_attributes = trial.user_attributes.clone();
     new.parameters = trial.parameters.clone();
     new

@@ -164,6 +164,7 @@ pub(super) fn run(args: &HpoArgs, options: &ResolvedOptions) -> anyhow::Result<(
 
     let place = args.storage.clone().unwrap_or_else(|| args.out.join("study.journal").display().to_string());
     let storage = study::open(&place, Access::Create)?;
+    note(storage.warning());
     let sampler = args.sampler.build(args.run.seed, &space);
     let search = SearchSettings {
         seed: args.run.seed,

@@ -1,11 +1,14 @@
 //! One study as a worker sees it: which trial comes next, and what became of it.
 
+mod ending;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+pub use self::ending::Retry;
 use super::History;
 use super::objective::Objective;
 use super::owner::{Owner, worker_name};
@@ -15,7 +18,7 @@ use super::tally::Tally;
 use crate::cross_validation::fold_seed;
 use crate::prediction_table::FoldKey;
 use crate::study::{
-    Direction, NewTrial, Parameter, Scope, Storage, StorageError, StudyId, Trial, TrialId, TrialState,
+    Direction, NewTrial, Scope, Storage, StorageError, StudyId, Trial, TrialId, TrialState, first_attempt,
 };
 
 /// How a study is worked on.
@@ -317,12 +320,10 @@ impl<'a> Session<'a> {
             for (name, value) in relative_attributes(proposal.relative()) {
                 self.storage.set_trial_attribute(trial.id, Scope::System, &name, &value)?;
             }
-            for (name, parameter) in &configuration.searched {
-                if trial.parameters.get(name) != Some(parameter) {
-                    let Parameter { internal, distribution } = parameter;
-                    self.storage.set_parameter(trial.id, name, *internal, distribution)?;
-                }
-            }
+            let missing = configuration.searched.iter();
+            let missing = missing.filter(|(name, parameter)| trial.parameters.get(*name) != Some(*parameter));
+            let missing = missing.map(|(name, parameter)| (name.clone(), parameter.clone())).collect();
+            self.storage.set_parameters(trial.id, &missing)?;
             let key = FoldKey { repeat: (place >> 32) as u32, fold: place as u32 };
             let seed = fold_seed(self.settings.seed, key);
             return Ok(Assignment { id: trial.id, number: trial.number, seed, configuration });
@@ -352,119 +353,12 @@ impl<'a> Session<'a> {
         }
         Ok(())
     }
-
-    /// Ends a trial with a value: complete, or failed if it is none.
-    ///
-    /// # Errors
-    /// That the storage cannot be written.
-    pub fn complete(&self, trial: &Assignment, value: f64) -> Result<TrialState, StorageError> {
-        if !value.is_finite() {
-            self.note(trial.id, "error", &"the objective is no number".into())?;
-            return self.end(trial.id, TrialState::Fail, None);
-        }
-        self.end(trial.id, TrialState::Complete, Some(value))
-    }
-
-    /// Ends a trial that was pruned, with the last value that it reported.
-    ///
-    /// # Errors
-    /// That the storage cannot be written.
-    pub fn prune(&self, trial: &Assignment, last: Option<f64>) -> Result<TrialState, StorageError> {
-        self.end(trial.id, TrialState::Pruned, last.filter(|value| value.is_finite()))
-    }
-
-    /// Ends a trial that failed.
-    ///
-    /// # Errors
-    /// That the storage cannot be written.
-    pub fn fail(&self, trial: &Assignment, reason: &str, retry: Retry) -> Result<TrialState, StorageError> {
-        let trials = self.trials()?;
-        if let Some(known) = trials.iter().find(|known| known.id == trial.id) {
-            self.give_up(known, reason, retry)?;
-        }
-        Ok(TrialState::Fail)
-    }
-
-    /// A note on a trial that people look at; of one that was ended by others, nothing is noted.
-    ///
-    /// # Errors
-    /// That the storage cannot be written.
-    pub fn note(&self, trial: TrialId, name: &str, value: &Value) -> Result<(), StorageError> {
-        forgive(self.storage.set_trial_attribute(trial, Scope::User, name, value)).map(|_| ())
-    }
-
-    fn end(&self, trial: TrialId, state: TrialState, value: Option<f64>) -> Result<TrialState, StorageError> {
-        let ended = forgive(self.storage.set_state(trial, state, value))?;
-        Ok(if ended == Some(true) { state } else { TrialState::Fail })
-    }
-
-    /// Fails a trial; who was first to do so has it tried again, if that is due.
-    fn give_up(&self, trial: &Trial, reason: &str, retry: Retry) -> Result<(), StorageError> {
-        self.note(trial.id, "error", &reason.into())?;
-        if forgive(self.storage.set_state(trial.id, TrialState::Fail, None))? != Some(true) {
-            return Ok(());
-        }
-        let mut history = trial
-            .system_attributes
-            .get("retry_history")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        match retry {
-            Retry::Never => return Ok(()),
-            Retry::Blamed if history.len() >= self.settings.retries => return Ok(()),
-            Retry::Blamed => history.push(trial.number.into()),
-            Retry::Unblamed => {}
-        }
-        let mut attributes = Map::new();
-        attributes.insert("failed_trial".into(), first_number(trial).into());
-        attributes.insert("retry_history".into(), history.into());
-        if let Some(fixed) = trial.system_attributes.get("fixed_params") {
-            attributes.insert("fixed_params".into(), fixed.clone());
-        }
-        // As stored by now: `trial` may be older.
-        let trials = self.trials()?;
-        let parameters =
-            trials.iter().find(|known| known.id == trial.id).map(|known| known.parameters.clone());
-        let again = NewTrial {
-            system_attributes: attributes,
-            parameters: parameters.unwrap_or_default(),
-            ..NewTrial::waiting(Map::new())
-        };
-        self.storage.create_trial(self.study, &again)?;
-        Ok(())
-    }
-}
-
-/// Whether a trial that failed is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
-    /// It would fail again.
-    Never,
-    /// Up to the limit.
-    Blamed,
-    /// In any case: it was interrupted, and that is nobody's fault.
-    Unblamed,
-}
-
-/// What was refused because others had ended the trial; that is no error.
-fn forgive<T>(result: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(StorageError::Finished(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// The number of the trial that this one repeats, or its own.
-fn first_number(trial: &Trial) -> u64 {
-    trial.system_attributes.get("failed_trial").and_then(Value::as_u64).unwrap_or(trial.number)
 }
 
 /// The place of a trial in a search that nothing had disturbed: retries count as what they repeat. What is random in a
 /// trial follows from it, so that an interrupted search comes to the trials of one that was not.
 fn place_in_search(trial: &Trial, trials: &[Trial]) -> u64 {
-    let first = first_number(trial);
-    let repeats = |other: &&Trial| other.number < first && first_number(other) != other.number;
+    let first = first_attempt(trial);
+    let repeats = |other: &&Trial| other.number < first && first_attempt(other) != other.number;
     first - trials.iter().filter(repeats).count() as u64
 }
