@@ -45,7 +45,7 @@ fn run(
     let (parameters, settings) = (parameters(dataset), settings(3));
     let subject = Subject { dataset, parameters: &parameters, settings: &settings, device: "CPU" };
     let mut trained = Vec::new();
-    let results = cross_validate(subject, plan, &FoldStore::new(folder), |progress| {
+    let results = cross_validate(subject, plan, &FoldStore::new(folder), None, |progress| {
         if let CvProgress::Done { result, resumed: false, .. } = progress {
             trained.push(result.record.key);
         }

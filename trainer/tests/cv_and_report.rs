@@ -5,6 +5,7 @@ mod program;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use program::{Folder, one_task, optimil, repository, small_numbers, succeeds};
 use serde_json::Value;
@@ -192,4 +193,36 @@ fn conformers_alone_are_enough() {
     let told = succeeds(&[&cv[..], &["--ablations"]].concat(), &options);
     assert!(told.contains("active") && !told.contains("ablations minus"), "one conformer each: {told}");
     report(&format!("{out}/report.html"));
+}
+
+#[test]
+fn a_signal_ends_a_cross_validation_cleanly_and_it_goes_on() {
+    let folder = Folder::new();
+    let mut options = tables(&folder);
+    options.truncate(options.len() - 2);
+    let run = |name: &str, epochs: &str, more: &[&str]| {
+        let out = folder.path(name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_optimil"));
+        command.args(["cv", "--folds", "2", "--max-epochs", epochs, "--patience", epochs, "--out", &out]);
+        command.args(more).args(&options).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().expect("it starts")
+    };
+    let interrupted = run("run", "60", &[]);
+    let checkpoint = folder.path("run/folds/repeat-0-fold-0/checkpoint.safetensors");
+    while !Path::new(&checkpoint).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let kill = Command::new("kill").args(["-INT", &interrupted.id().to_string()]).status();
+    assert!(kill.expect("kill").success());
+    let output = interrupted.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(128 + 2), "{text}");
+    let last = text.lines().last().expect("a sentence");
+    assert!(last.contains("stopped by signal 2 in repeat 0, fold") && last.contains("--resume"), "{last}");
+
+    assert!(run("run", "60", &["--resume"]).wait_with_output().expect("it ends").status.success());
+    assert!(run("whole", "60", &[]).wait_with_output().expect("it ends").status.success());
+    let predictions =
+        |name: &str| fs::read(folder.path(&format!("{name}/oof_predictions.csv"))).expect("file");
+    assert!(predictions("run") == predictions("whole"), "interrupted, then different");
 }

@@ -10,21 +10,22 @@ use serde_json::{Value, json};
 use shared_model::bundle::{BundleContents, BundleReader, MAX_MODELS};
 
 use super::config_file::ResolvedOptions;
+use super::interruption::{Interrupted, Interruption};
 use super::run_args::{Run, RunArgs};
 use super::tables::note;
 use super::{mixed_precision, progress, train};
 use crate::atomic_file;
 use crate::bundle_file;
 use crate::cross_validation::{
-    Ablation, AblationSummary, CvProgress, CvSummary, FoldMetrics, FoldPlan, FoldResult, FoldStore,
-    OutOfFold, Subject, cross_validate, write_ablations, write_folds,
+    Ablation, AblationSummary, CrossValidationError, CvProgress, CvSummary, FoldMetrics, FoldPlan,
+    FoldResult, FoldStore, OutOfFold, Subject, cross_validate, write_ablations, write_folds,
 };
 use crate::data::{Dataset, Splits, TRAIN_SPLIT};
 use crate::ensemble::{Part, join};
 use crate::metrics::Estimate;
 use crate::parameters::RunParameters;
 use crate::report;
-use crate::training::{Progress, TrainSettings};
+use crate::training::{Progress, TrainError, TrainSettings};
 
 #[derive(Debug, Args)]
 pub(super) struct CvArgs {
@@ -83,6 +84,7 @@ pub(super) fn run(args: &CvArgs, options: &ResolvedOptions) -> anyhow::Result<()
         if args.resume { "going on" } else { "from the beginning" },
         run.device.description
     );
+    let interruption = Interruption::listen().context("signals cannot be received")?;
     let mut display = CvDisplay::new(&plan, settings.max_epochs, 1 + variants.len());
     let full = Subject {
         dataset: &dataset,
@@ -90,8 +92,12 @@ pub(super) fn run(args: &CvArgs, options: &ResolvedOptions) -> anyhow::Result<()
         settings: &settings,
         device: &run.device.description,
     };
-    let results =
-        cross_validate(full, &plan, &FoldStore::new(&args.out), |progress| display.show(&progress))?;
+    let validate = |subject: Subject, folder: &Path, display: &mut CvDisplay| {
+        let stop = Some(interruption.requested());
+        cross_validate(subject, &plan, &FoldStore::new(folder), stop, |progress| display.show(&progress))
+            .map_err(|error| interrupted(error, &args.out))
+    };
+    let results = validate(full, &args.out, &mut display)?;
     let folds: Vec<(FoldResult, FoldMetrics)> = plan
         .rounds()
         .iter()
@@ -125,8 +131,8 @@ pub(super) fn run(args: &CvArgs, options: &ResolvedOptions) -> anyhow::Result<()
         display.variant(ablation.name());
         let dataset = ablation.dataset(&dataset);
         let subject = Subject { dataset: &dataset, parameters, ..full };
-        let store = FoldStore::new(&args.out.join("ablations").join(ablation.name()));
-        let results = cross_validate(subject, &plan, &store, |progress| display.show(&progress))?;
+        let folder = args.out.join("ablations").join(ablation.name());
+        let results = validate(subject, &folder, &mut display)?;
         summary.ablations.push(AblationSummary::new(*ablation, subject, &plan, &results, &out_of_fold));
     }
     display.finish();
@@ -138,6 +144,21 @@ pub(super) fn run(args: &CvArgs, options: &ResolvedOptions) -> anyhow::Result<()
     report::write(&args.out, &args.out.join(report::FILE))?;
     print_summary(&summary, &args.out);
     Ok(())
+}
+
+/// What to tell of a cross-validation that ended before its time.
+fn interrupted(error: CrossValidationError, folder: &Path) -> anyhow::Error {
+    let CrossValidationError::Train { key, error: TrainError::Stopped { signal } } = error else {
+        return error.into();
+    };
+    let sentence = format!(
+        "stopped by signal {signal} in repeat {}, fold {}; finished folds and epochs are kept in {}: go on with the same \
+         command and --resume",
+        key.repeat,
+        key.fold,
+        folder.display()
+    );
+    Interrupted::new(sentence, signal).into()
 }
 
 /// The folds that were asked for, those of the label table, or some at random.

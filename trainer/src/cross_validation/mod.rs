@@ -14,6 +14,7 @@ mod summary;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 
 use shared_model::bundle::{BundleContents, TrainingSummary};
 
@@ -150,7 +151,7 @@ pub fn fold_seed(seed: u64, key: FoldKey) -> u64 {
 }
 
 /// Trains every fold that is not in the store yet and returns all of them, in the order of the plan. A fold that was
-/// begun goes on after its last whole epoch.
+/// begun goes on after its last whole epoch. A number other than 0 in `stop` ends it.
 ///
 /// # Errors
 /// [`CrossValidationError`]; the folds that were finished, and the epochs of the one that was not, stay in the store.
@@ -158,6 +159,7 @@ pub fn cross_validate(
     subject: Subject,
     plan: &FoldPlan,
     store: &FoldStore,
+    stop: Option<&AtomicUsize>,
     mut observe: impl FnMut(CvProgress),
 ) -> Result<Vec<FoldResult>, CrossValidationError> {
     let mut results = Vec::with_capacity(plan.rounds().len());
@@ -173,7 +175,7 @@ pub fn cross_validate(
                 }
                 FoldResult { record, probabilities: predictions.probabilities }
             }
-            None => run_fold(subject, round, store, &mut observe)?,
+            None => run_fold(subject, round, store, stop, &mut observe)?,
         };
         let metrics = FoldMetrics::new(subject.dataset, round, &result, subject.parameters.objective.min_w);
         observe(CvProgress::Done { result: &result, metrics: &metrics, resumed });
@@ -208,6 +210,7 @@ fn run_fold(
     subject: Subject,
     round: &Round,
     store: &FoldStore,
+    stop: Option<&AtomicUsize>,
     observe: &mut impl FnMut(CvProgress),
 ) -> Result<FoldResult, CrossValidationError> {
     let dataset = subject.dataset;
@@ -218,7 +221,7 @@ fn run_fold(
         let settings = fold_settings(subject, round);
         kept.check(&RunIdentity::new(dataset, partition(round), subject.parameters, &settings))?;
     }
-    let control = RunControl { folder: Some(&folder), resume: kept, stop: None };
+    let control = RunControl { folder: Some(&folder), resume: kept, stop };
     let trained = train_fold(subject, round, control, |progress| observe(CvProgress::Training(progress)))
         .map_err(|error| CrossValidationError::Train { key: round.key, error })?;
 
