@@ -3,6 +3,10 @@ const { js, wasm } = document.getElementById('start').dataset;
 try {
   const { default: init } = await import(new URL(js, document.baseURI));
   await init({ module_or_path: new URL(wasm, document.baseURI) });
+  // The page without a network. `optimil serve` needs none: its server is there as long as the page is.
+  if (navigator.serviceWorker && location.hostname !== '127.0.0.1') {
+    navigator.serviceWorker.register('service-worker.js').catch((reason) => console.warn(reason.message));
+  }
 } catch (error) {
   const sentence = document.createElement('p');
   sentence.setAttribute('role', 'alert');

@@ -13,4 +13,5 @@ pub mod model;
 #[cfg(target_arch = "wasm32")]
 pub mod page;
 pub mod protocol;
+pub mod table;
 pub mod view;

@@ -17,7 +17,8 @@ export function launch({ webgpu }) {
 
 /** A page that is watched; `faults()` lists what it did wrong. */
 export async function watchedPage(browser, origin, options = {}) {
-  const context = await browser.newContext(options);
+  // Only the test of the service worker has one: requests that it makes are not the page's.
+  const context = await browser.newContext({ serviceWorkers: 'block', ...options });
   const page = await context.newPage();
   const faults = [];
   context.on('request', (request) => {

@@ -8,11 +8,13 @@ const TYPES = {
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.wasm': 'application/wasm',
+  '.svg': 'image/svg+xml',
+  '.webmanifest': 'application/manifest+json',
 };
 
 const POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; " +
-  "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** Serves the files of `folders` (the first that has one wins) below /some/folder/. */
 export async function serveFolders(folders) {
@@ -35,7 +37,10 @@ export async function serveFolders(folders) {
   });
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
   const origin = `http://localhost:${server.address().port}`;
-  return { origin, address: origin + prefix, close: () => server.close() };
+  return { origin, address: origin + prefix, close: () => {
+    server.close();
+    server.closeAllConnections();
+  } };
 }
 
 async function firstOf(folders, name) {

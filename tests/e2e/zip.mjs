@@ -1,5 +1,5 @@
 // Bundles that no writer makes: the members of a ZIP archive taken out, changed and put together again.
-import { crc32, inflateRawSync } from 'node:zlib';
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 
 const LOCAL = 0x04034b50;
 const CENTRAL = 0x02014b50;
@@ -24,8 +24,8 @@ export function unzip(archive) {
   return members;
 }
 
-/** An archive of uncompressed members. */
-export function zip(members) {
+/** An archive of members, uncompressed if nothing else is asked for. */
+export function zip(members, { deflate = false } = {}) {
   const parts = [];
   const directory = [];
   let offset = 0;
@@ -33,11 +33,13 @@ export function zip(members) {
     // Fields that a local header and the directory share, from "version needed" to "length of extra fields".
     const shared = Buffer.alloc(26);
     shared.writeUInt16LE(20, 0);
+    const stored = deflate ? deflateRawSync(bytes, { level: 1 }) : bytes;
+    shared.writeUInt16LE(deflate ? 8 : 0, 4);
     shared.writeUInt32LE(crc32(bytes), 10);
-    shared.writeUInt32LE(bytes.length, 14);
+    shared.writeUInt32LE(stored.length, 14);
     shared.writeUInt32LE(bytes.length, 18);
     shared.writeUInt16LE(name.length, 22);
-    const local = Buffer.concat([number(LOCAL), shared, Buffer.from(name), bytes]);
+    const local = Buffer.concat([number(LOCAL), shared, Buffer.from(name), stored]);
     const place = Buffer.alloc(14);
     place.writeUInt32LE(offset, 10);
     directory.push(number(CENTRAL), Buffer.from([20, 0]), shared, place, Buffer.from(name));

@@ -39,7 +39,9 @@ pub fn open_address(explorer: Explorer, address: String) {
 
 /// Reads a bundle's manifest and molecules, and shows them.
 async fn open(explorer: Explorer, name: String, address: Option<String>, file: Blob) {
-    explorer.incoming.set(Some(Incoming { name: name.clone(), received: 0.0, total: Some(file.size()) }));
+    // It is here in full; what follows is reading it.
+    let size = file.size();
+    explorer.incoming.set(Some(Incoming { name: name.clone(), received: size, total: Some(size) }));
     let opened = read(&name, address, &file).await;
     explorer.incoming.set(None);
     match opened {

@@ -9,10 +9,11 @@ use web_sys::{FileList, UrlSearchParams};
 
 use super::bundle_file;
 use super::device_control::DeviceControl;
+use super::first_visit::FirstVisit;
 use super::history;
 use super::model_page::ModelPage;
 use super::molecule::MoleculePanel;
-use super::molecule_table::MoleculeTable;
+use super::molecule_table::{Arrangement, MoleculeTable};
 use super::navigation::{CopyLink, Navigation};
 use super::notice::Notice;
 use super::state::{Explorer, OpenBundle};
@@ -136,9 +137,11 @@ fn Bundle(bundle: Arc<OpenBundle>) -> impl IntoView {
         return view! { <NoMolecules/><ModelPage bundle/> }.into_any();
     }
     let explorer = expect_context::<Explorer>();
+    provide_context(Arrangement::new(explorer, bundle.clone()));
     let model = bundle.clone();
     // Table and molecule stay where they are while another screen is in front, so that coming back is at once.
     view! {
+        <FirstVisit/>
         <div class="panels" data-screen=move || explorer.screen.get().word()>
             <MoleculeTable bundle=bundle.clone()/>
             <MoleculePanel bundle=bundle/>

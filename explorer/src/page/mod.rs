@@ -3,7 +3,9 @@
 mod attention;
 mod bundle_file;
 mod device_control;
+mod download;
 mod estimate;
+mod first_visit;
 mod help;
 mod history;
 mod layout;

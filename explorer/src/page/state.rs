@@ -13,6 +13,7 @@ use super::history;
 use super::model_worker::ModelWorker;
 use crate::inquiry::Inquiry;
 use crate::protocol::{Device, DeviceChoice, Explained, Prediction, Question, Report};
+use crate::table::{self, Column, Numbers, SearchText};
 use crate::view::{Screen, View};
 
 /// A bundle that the page has read.
@@ -28,6 +29,10 @@ pub struct OpenBundle {
     pub manifest: Manifest,
     /// The molecules in it, if any travel with the model.
     pub molecules: Option<Vec<Molecule>>,
+    /// The columns of the table of molecules.
+    pub columns: Vec<Column>,
+    /// What the search looks through.
+    pub search_text: SearchText,
     /// Positions of the molecules by their IDs.
     positions: HashMap<String, u32>,
 }
@@ -42,9 +47,12 @@ impl OpenBundle {
     ) -> Self {
         static OPENED: AtomicUsize = AtomicUsize::new(0);
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
-        let known = molecules.as_deref().unwrap_or_default().iter().enumerate();
-        let positions = known.map(|(position, molecule)| (molecule.id.clone(), position as u32)).collect();
-        Self { number, name, address, manifest, molecules, positions }
+        let known = molecules.as_deref().unwrap_or_default();
+        let places = known.iter().enumerate();
+        let positions = places.map(|(position, molecule)| (molecule.id.clone(), position as u32)).collect();
+        let columns = table::columns(&manifest, known);
+        let search_text = SearchText::new(known);
+        Self { number, name, address, manifest, molecules, columns, search_text, positions }
     }
 
     /// The molecules; none if the bundle has none.
@@ -116,6 +124,8 @@ pub struct Explorer {
     pub trouble: RwSignal<Option<String>>,
     /// Predictions so far, by position of the molecule in the bundle.
     pub predictions: RwSignal<Vec<Option<Arc<Prediction>>>>,
+    /// The numbers of the table of molecules, column by column: read when [`Explorer::predicted`] changes.
+    pub numbers: StoredValue<Numbers>,
     /// How many molecules are predicted.
     pub predicted: RwSignal<usize>,
     /// The explanation that came last.
@@ -171,6 +181,7 @@ impl Explorer {
             incoming: RwSignal::new(None),
             trouble: RwSignal::new(None),
             predictions: RwSignal::new(Vec::new()),
+            numbers: StoredValue::new(Numbers::default()),
             predicted: RwSignal::new(0),
             explained: RwSignal::new(None),
             status: RwSignal::new(ModelStatus::Idle),
@@ -195,6 +206,7 @@ impl Explorer {
 
     fn display(self, bundle: Arc<OpenBundle>, file: Blob, view: View) {
         history::name_bundle(bundle.address.as_deref());
+        self.numbers.set_value(Numbers::new(&bundle.columns, bundle.molecules()));
         self.view.set(view);
         self.file.set_value(Some(file));
         self.bundle.set(Some(bundle));
@@ -234,6 +246,7 @@ impl Explorer {
     fn start_model(self, device: DeviceChoice, detour: Option<String>) {
         let count = self.bundle.with_untracked(|bundle| bundle.as_ref().map_or(0, |b| b.molecules().len()));
         self.predictions.set(vec![None; count]);
+        self.numbers.update_value(Numbers::clear);
         self.predicted.set(0);
         self.explained.set(None);
         self.inquiry.set_value(Inquiry::default());
@@ -281,6 +294,11 @@ impl Explorer {
             }
             Report::Predicted { molecules, predictions } => {
                 mark("prediction");
+                self.numbers.update_value(|numbers| {
+                    for (&molecule, prediction) in molecules.iter().zip(&predictions) {
+                        numbers.predict(molecule as usize, prediction);
+                    }
+                });
                 self.predicted.update(|count| *count += molecules.len());
                 self.predictions.update(|known| {
                     for (molecule, prediction) in molecules.into_iter().zip(predictions) {

@@ -5,6 +5,9 @@ mod fragment;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Molecules that can be pinned at a time: a window has room for some others below them.
+const MAX_PINNED: usize = 5;
+
 /// The view of an open bundle. Molecules, conformers, tasks and columns are called by their names, so that a link means
 /// the same in another version of the page, and another order of the table changes nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -108,6 +111,32 @@ impl View {
         }
     }
 
+    /// Puts a molecule at the head of the table, or back into its place. Of too many, the one pinned first goes back.
+    pub fn pin(&mut self, molecule: &str) {
+        if let Some(place) = self.pinned.iter().position(|pinned| pinned == molecule) {
+            self.pinned.remove(place);
+            return;
+        }
+        if self.pinned.len() == MAX_PINNED {
+            self.pinned.remove(0);
+        }
+        self.pinned.push(molecule.to_owned());
+    }
+
+    /// Whether the table is sorted by a column, and then whether in descending order.
+    pub fn order_of(&self, column: &str) -> Option<bool> {
+        self.sort.as_ref().filter(|sort| sort.column == column).map(|sort| sort.descending)
+    }
+
+    /// Sorts by a column, then the other way round, then not at all.
+    pub fn sort_by(&mut self, column: &str, descending_first: bool) {
+        let descending = match self.order_of(column) {
+            None => Some(descending_first),
+            Some(descending) => (descending == descending_first).then_some(!descending_first),
+        };
+        self.sort = descending.map(|descending| Sort { column: column.to_owned(), descending });
+    }
+
     /// Which of the molecule's conformers are on. There is no prediction of nothing: where all would be off, all are on.
     pub fn on(&self, conformers: &[String]) -> Vec<bool> {
         let on: Vec<bool> = conformers.iter().map(|conformer| !self.off.contains(conformer)).collect();
@@ -136,6 +165,28 @@ mod tests {
         assert_eq!(view.on(&names), [false, true]);
         view.look_at("b");
         assert_eq!(view, View { molecule: Some("b".into()), ..View::default() });
+    }
+
+    #[test]
+    fn a_column_sorts_both_ways_and_then_not_at_all() {
+        let mut view = View::default();
+        let orders: Vec<_> = (0..3)
+            .map(|_| {
+                view.sort_by("p", true);
+                view.order_of("p")
+            })
+            .collect();
+        assert_eq!(orders, [Some(true), Some(false), None]);
+        view.sort_by("p", true);
+        view.sort_by("id", false);
+        assert_eq!((view.order_of("p"), view.order_of("id")), (None, Some(false)));
+    }
+
+    #[test]
+    fn few_molecules_are_pinned_at_a_time() {
+        let mut view = View::default();
+        ["a", "b", "c", "d", "e", "f", "c"].into_iter().for_each(|molecule| view.pin(molecule));
+        assert_eq!(view.pinned, ["b", "d", "e", "f"]);
     }
 
     #[test]

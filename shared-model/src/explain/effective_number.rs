@@ -2,7 +2,7 @@
 
 /// exp(-Σ w ln w) of weights that sum to 1: the Hill number of order 1 (Hill, Ecology 54, 1973), from 1, where one
 /// conformer has all the weight, to their number, where all weigh the same.
-pub(super) fn effective_number(weights: impl IntoIterator<Item = f64>) -> f64 {
+pub fn effective_number(weights: impl IntoIterator<Item = f64>) -> f64 {
     let entropy: f64 =
         weights.into_iter().filter(|&weight| weight > 0.0).map(|weight| -weight * weight.ln()).sum();
     entropy.exp()

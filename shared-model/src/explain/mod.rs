@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use self::answers::{Answers, Bag, sigmoid};
 pub use self::curves::{Areas, Curves};
 use self::curves::{AttentionOrder, RandomOrder};
-use self::effective_number::effective_number;
+pub use self::effective_number::effective_number;
 use self::rank::{descending, spearman};
 pub use self::subset::Subset;
 use crate::bags::Bags;

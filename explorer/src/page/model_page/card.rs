@@ -98,7 +98,7 @@ fn tasks(manifest: &Manifest) -> impl IntoView + use<> {
         }
     });
     view! {
-        <div class="wide">
+        <div class="wide" tabindex="0" role="group" aria-label="Tasks of the model">
             <table>
                 <thead>
                     <tr>
@@ -144,7 +144,7 @@ fn members(models: &[ModelEntry]) -> impl IntoView + use<> {
         }
     });
     view! {
-        <div class="wide">
+        <div class="wide" tabindex="0" role="group" aria-label="Members of the ensemble">
             <table id="members">
                 <thead>
                     <tr>

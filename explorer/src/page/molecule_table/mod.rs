@@ -1,0 +1,159 @@
+//! The molecules of the bundle: a table of which only the visible rows are in the document.
+
+mod arrangement;
+mod choices;
+mod filters;
+mod heading;
+mod row;
+mod texts;
+mod toolbar;
+mod viewport;
+
+use std::sync::Arc;
+
+use leptos::ev::KeyboardEvent;
+use leptos::html::Div;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::Element;
+
+pub use self::arrangement::Arrangement;
+use self::heading::Heading;
+use self::row::MoleculeRow;
+pub use self::row::label_mark;
+use self::toolbar::Toolbar;
+use self::viewport::Viewport;
+use super::state::{Explorer, OpenBundle};
+use crate::view::Screen;
+
+/// The table, and the controls above it.
+#[component]
+pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
+    let explorer = expect_context::<Explorer>();
+    let arrangement = expect_context::<Arrangement>();
+    let element = NodeRef::<Div>::new();
+    let viewport = Viewport::new(element);
+    let rows = arrangement.rows;
+    let count = Memo::new(move |_| rows.read().len() - arrangement.pinned.get());
+    let visible = Memo::new(move |_| viewport.visible_rows(arrangement.pinned.get(), count.get()));
+
+    // A new selection, by keyboard or because the search hides the old one, scrolls into view.
+    Effect::new(move |_| {
+        if let Some(row) = explorer.selected.get().and_then(|selected| arrangement.row_of(selected))
+            && let Some(row) = row.checked_sub(arrangement.pinned.get_untracked())
+        {
+            viewport.show(row, arrangement.pinned.get_untracked());
+        }
+    });
+    let keys = move |event: KeyboardEvent| {
+        // Headings and pins are buttons, with keys of their own.
+        let within = |selector| {
+            let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+            target.is_some_and(|target| target.closest(selector).is_ok_and(|found| found.is_some()))
+        };
+        if within("thead") || (event.key() == "Enter" && within("button")) {
+            return;
+        }
+        let page = viewport.rows_of_page(arrangement.pinned.get_untracked());
+        let Some(selected) = explorer.selected.get_untracked() else { return };
+        match event.key().as_str() {
+            "Enter" => explorer.go_to(Screen::Molecule),
+            "p" => row::pin(explorer, selected),
+            key => {
+                let row = arrangement.row_of(selected);
+                let next = rows.with_untracked(|rows| {
+                    viewport::next_row(key, row, rows.len(), page).map(|row| rows[row] as usize)
+                });
+                let Some(next) = next else { return };
+                // The first row may be a pinned one, which is always seen.
+                if key == "Home" {
+                    viewport.show(0, arrangement.pinned.get_untracked());
+                }
+                explorer.select(next);
+            }
+        }
+        event.prevent_default();
+    };
+    // Only a row that is in the document can be named.
+    let active = move || {
+        let (selected, visible) = (explorer.selected.get()?, visible.get());
+        let row = rows.read().iter().position(|&row| row as usize == selected)?;
+        let below = row.checked_sub(arrangement.pinned.get());
+        below.is_none_or(|row| visible.contains(&row)).then(|| format!("molecule-{selected}"))
+    };
+    let drawn = bundle.clone();
+    let draw = move |(row, molecule): (usize, u32)| {
+        view! { <MoleculeRow bundle=drawn.clone() row molecule=molecule as usize/> }
+    };
+    let draw_pinned = draw.clone();
+    let pinned_rows = move || {
+        let rows = rows.read();
+        rows.iter().copied().take(arrangement.pinned.get()).enumerate().collect::<Vec<_>>()
+    };
+    let visible_rows = move || {
+        let (rows, pinned) = (rows.read(), arrangement.pinned.get());
+        let range = visible.get();
+        range.filter_map(|row| Some((row + pinned, *rows.get(row + pinned)?))).collect::<Vec<_>>()
+    };
+    view! {
+        <section class="molecules" aria-label="Molecules">
+            <Toolbar bundle=bundle.clone()/>
+            <div
+                class="viewport"
+                node_ref=element
+                on:scroll:target=move |event| viewport.scrolled(&event.target())
+            >
+                <table
+                    role="grid"
+                    id="molecules"
+                    tabindex="0"
+                    aria-label="Molecules: arrow keys select, Enter opens, p pins"
+                    aria-rowcount=move || rows.read().len() + 1
+                    aria-activedescendant=active
+                    style:min-width=move || format!("{}px", heading::width(&arrangement.columns.read()))
+                    on:keydown=keys
+                >
+                    <Heading bundle/>
+                    <tbody class="pinned">
+                        <For each=pinned_rows key=|row| *row children=draw_pinned/>
+                    </tbody>
+                    <tbody>
+                        <tr class="spacer" aria-hidden="true">
+                            <td style:height=move || viewport::pixels(visible.get().start)></td>
+                        </tr>
+                        <For each=visible_rows key=|row| *row children=draw/>
+                        <tr class="spacer" aria-hidden="true">
+                            <td style:height=move || viewport::pixels(count.get() - visible.get().end)></td>
+                        </tr>
+                    </tbody>
+                </table>
+                <Show when=move || arrangement.matching.read().is_empty()>
+                    <NothingFound/>
+                </Show>
+            </div>
+        </section>
+    }
+}
+
+/// What is there instead of rows.
+#[component]
+fn NothingFound() -> impl IntoView {
+    let explorer = expect_context::<Explorer>();
+    let clear = move |_| {
+        explorer.view.update(|view| {
+            view.search.clear();
+            view.filters.clear();
+        });
+    };
+    view! {
+        <div class="nothing">
+            <p>"No molecule matches."</p>
+            <button type="button" on:click=clear>"Clear search and ranges"</button>
+        </div>
+    }
+}
+
+/// A column name that may break after its underscores.
+pub fn breakable(name: &str) -> impl IntoView + use<> {
+    name.split_inclusive('_').map(|part| view! { {part.to_owned()} <wbr/> }).collect_view()
+}

@@ -1,0 +1,119 @@
+//! The part of the table that is in the window: rows are drawn when they come near it.
+
+use std::ops::Range;
+
+use leptos::html::Div;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+use web_sys::{HtmlDivElement, ResizeObserver};
+
+/// Height of a row in CSS pixels; the style sheet says the same (`--row-height`).
+const ROW_HEIGHT: f64 = 44.0;
+
+/// Height of the heading; the style sheet says the same (`--heading-height`).
+const HEADING_HEIGHT: f64 = 56.0;
+
+/// Rows kept beyond either edge, so that a short scroll shows no gap.
+const SPARE_ROWS: usize = 8;
+
+/// Where the table is scrolled to, and how much of it is seen.
+#[derive(Clone, Copy)]
+pub struct Viewport {
+    element: NodeRef<Div>,
+    /// First row that is seen, counted without those that are pinned.
+    first: RwSignal<usize>,
+    height: RwSignal<f64>,
+}
+
+impl Viewport {
+    /// The viewport that will be this element.
+    pub fn new(element: NodeRef<Div>) -> Self {
+        let height = RwSignal::new(800.0);
+        element.on_load(move |element| observe_height(&element, height));
+        Self { element, first: RwSignal::new(0), height }
+    }
+
+    /// The element was scrolled.
+    pub fn scrolled(self, element: &HtmlDivElement) {
+        let first = (f64::from(element.scroll_top()) / ROW_HEIGHT) as usize;
+        // Rows are drawn by halves of the spare ones: not for every pixel.
+        let step = SPARE_ROWS / 2;
+        let first = first / step * step;
+        if self.first.get_untracked() != first {
+            self.first.set(first);
+        }
+    }
+
+    /// The rows to draw, of `count` rows below those that are pinned.
+    pub fn visible_rows(self, pinned: usize, count: usize) -> Range<usize> {
+        let first = self.first.get();
+        let last = first + self.rows_in(self.height.get(), pinned) + 2 * SPARE_ROWS;
+        first.saturating_sub(SPARE_ROWS).min(count)..last.min(count)
+    }
+
+    /// How many rows a page-down key passes.
+    pub fn rows_of_page(self, pinned: usize) -> usize {
+        self.rows_in(self.height.get_untracked(), pinned).saturating_sub(1).max(1)
+    }
+
+    fn rows_in(self, height: f64, pinned: usize) -> usize {
+        let rows = ((height - HEADING_HEIGHT) / ROW_HEIGHT).max(1.0) as usize;
+        rows.saturating_sub(pinned).max(1)
+    }
+
+    /// Scrolls as little as shows a row below the heading and the pinned rows.
+    pub fn show(self, row: usize, pinned: usize) {
+        let Some(element) = self.element.get_untracked() else { return };
+        let above = HEADING_HEIGHT + pinned as f64 * ROW_HEIGHT;
+        // Where the row is within what is seen: heading and pinned rows cover the first pixels, but push the others down by
+        // as much.
+        let (top, height) = (f64::from(element.scroll_top()), f64::from(element.client_height()));
+        let row_top = row as f64 * ROW_HEIGHT;
+        let seen = (height - above).max(ROW_HEIGHT);
+        if row_top < top {
+            element.set_scroll_top(row_top as i32);
+        } else if row_top + ROW_HEIGHT > top + seen {
+            element.set_scroll_top((row_top + ROW_HEIGHT - seen).ceil() as i32);
+        }
+    }
+}
+
+/// The row that a key leads to, of `count` rows.
+pub fn next_row(key: &str, row: Option<usize>, count: usize, page: usize) -> Option<usize> {
+    let last = count.checked_sub(1)?;
+    let next = match (key, row) {
+        ("Home", _) => 0,
+        ("End", _) => last,
+        // The molecule that is looked at need not be in the table.
+        ("ArrowDown" | "ArrowUp" | "PageDown" | "PageUp", None) => 0,
+        ("ArrowDown", Some(row)) => row + 1,
+        ("ArrowUp", Some(row)) => row.saturating_sub(1),
+        ("PageDown", Some(row)) => row + page,
+        ("PageUp", Some(row)) => row.saturating_sub(page),
+        _ => return None,
+    };
+    Some(next.min(last))
+}
+
+/// The height of so many rows.
+pub fn pixels(rows: usize) -> String {
+    format!("{}px", rows as f64 * ROW_HEIGHT)
+}
+
+/// Keeps the height of the viewport known.
+fn observe_height(element: &HtmlDivElement, height: RwSignal<f64>) {
+    let watched = element.clone();
+    let callback = Closure::<dyn FnMut()>::new(move || {
+        // Nothing while another screen is in front.
+        let seen = f64::from(watched.client_height());
+        if seen > 0.0 {
+            height.set(seen);
+        }
+    });
+    if let Ok(observer) = ResizeObserver::new(callback.as_ref().unchecked_ref()) {
+        observer.observe(element);
+    }
+    // The observer lives as long as the element, which lives as long as the bundle is open.
+    callback.forget();
+}

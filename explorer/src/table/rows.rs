@@ -1,0 +1,80 @@
+//! Which molecules the table shows, and in which order.
+
+use super::Numbers;
+use crate::view::{Filter, Sort};
+
+/// Positions of the molecules to show: those that `matches` and that lie in every range, in the order asked for. Equals stay
+/// in the order of the bundle; molecules without a number come last. Columns that are not there neither restrict nor
+/// order: a link may be for another bundle.
+pub fn rows(numbers: &Numbers, filters: &[Filter], sort: Option<&Sort>, matches: &[bool]) -> Vec<u32> {
+    let filters: Vec<(&Filter, &[f32])> =
+        filters.iter().filter_map(|filter| Some((filter, numbers.column(&filter.column)?))).collect();
+    let inside = |row: usize| filters.iter().all(|(filter, numbers)| filter.contains(numbers[row]));
+    let shown = |&row: &u32| matches[row as usize] && inside(row as usize);
+    let shown = (0..matches.len() as u32).filter(shown);
+    let Some((sort, numbers)) = sort.and_then(|sort| Some((sort, numbers.column(&sort.column)?))) else {
+        return shown.collect();
+    };
+    // One integer a row: first those with a number, then the number, then the position.
+    let key = |row: u32| {
+        let number = numbers[row as usize];
+        let order = if sort.descending { ordered(-number) } else { ordered(number) };
+        (u64::from(if number.is_nan() { u32::MAX } else { order }) << 32) | u64::from(row)
+    };
+    let mut keys: Vec<u64> = shown.map(key).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|key| key as u32).collect()
+}
+
+impl Filter {
+    /// Whether a number lies in the range.
+    pub fn contains(&self, number: f32) -> bool {
+        self.low.is_none_or(|low| number >= low)
+            && self.high.is_none_or(|high| number <= high)
+            && !number.is_nan()
+    }
+}
+
+/// The bits of a number, so changed that they order as the numbers do; both zeros are one.
+fn ordered(number: f32) -> u32 {
+    let bits = (number + 0.0).to_bits();
+    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: [f32; 6] = [0.5, f32::NAN, -1.0, 2.0, 0.5, -0.0];
+    const B: [f32; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, f32::NAN];
+
+    fn shown(filters: &[Filter], sort: Option<(&str, bool)>) -> Vec<u32> {
+        let sort = sort.map(|(column, descending)| Sort { column: column.into(), descending });
+        let matches = [true, true, true, false, true, true];
+        rows(&Numbers::of(&[("a", &A), ("b", &B)]), filters, sort.as_ref(), &matches)
+    }
+
+    fn filter(column: &str, low: Option<f32>, high: Option<f32>) -> Filter {
+        Filter { column: column.into(), low, high }
+    }
+
+    #[test]
+    fn molecules_without_a_number_come_last_and_equals_keep_their_order() {
+        assert_eq!(shown(&[], None), [0, 1, 2, 4, 5]);
+        assert_eq!(shown(&[], Some(("a", false))), [2, 5, 0, 4, 1]);
+        assert_eq!(shown(&[], Some(("a", true))), [0, 4, 5, 2, 1]);
+    }
+
+    #[test]
+    fn ranges_include_their_ends_and_hold_together() {
+        assert_eq!(shown(&[filter("a", Some(0.5), None)], None), [0, 4]);
+        let both = [filter("a", Some(-1.0), Some(0.5)), filter("b", Some(2.0), Some(5.0))];
+        assert_eq!(shown(&both, None), [2, 4]);
+        assert_eq!(shown(&[filter("a", Some(0.0), Some(0.0))], None), [5], "negative zero is zero");
+    }
+
+    #[test]
+    fn a_column_of_another_bundle_changes_nothing() {
+        assert_eq!(shown(&[filter("c", Some(9.0), None)], Some(("c", true))), [0, 1, 2, 4, 5]);
+    }
+}
