@@ -5,7 +5,6 @@ mod tables;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tables::fixture_train;
@@ -32,16 +31,12 @@ fn settings(seed: u64) -> TrainSettings {
     TrainSettings { seed, max_epochs: 2, patience: 2, device, precision: Precision::Float32 }
 }
 
-/// The random state of the dropout belongs to the process: two trainings at once would disturb each other.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 /// Runs the cross-validation and returns its results and the folds that were trained.
 fn run(
     dataset: &Dataset,
     plan: &FoldPlan,
     folder: &Path,
 ) -> (Result<Vec<FoldResult>, CrossValidationError>, Vec<FoldKey>) {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (parameters, settings) = (parameters(dataset), settings(3));
     let subject = Subject { dataset, parameters: &parameters, settings: &settings, device: "CPU" };
     let mut trained = Vec::new();
@@ -141,7 +136,6 @@ fn a_fold_that_was_begun_goes_on_after_its_last_epoch() {
     let partition = Partition { train: &round.fold.train, validation: &round.fold.validation };
     let control = RunControl { folder: Some(&begun), ..RunControl::default() };
     {
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         train_controlled(&dataset, partition, &parameters(&dataset), &settings, control, |_| ())
             .expect("trains");
     }
@@ -155,7 +149,6 @@ fn a_fold_that_was_begun_goes_on_after_its_last_epoch() {
     let settings = TrainSettings { seed: 1, ..settings };
     let control = RunControl { folder: Some(&begun), ..RunControl::default() };
     {
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         train_controlled(&dataset, partition, &parameters(&dataset), &settings, control, |_| ())
             .expect("trains");
     }
@@ -223,4 +216,45 @@ fn one_conformer_is_the_first_of_each_molecule() {
         !Ablation::MeanPool.applies_to(&full, &uniform) && Ablation::OneConformer.applies_to(&full, &uniform)
     );
     assert_eq!(full.first_conformers().first_conformers(), *one);
+}
+
+#[test]
+fn epochs_chosen_on_inner_splits_never_see_what_is_reported() {
+    let dataset = fixture_train();
+    let outer = FoldPlan::stratified(&dataset, 3, 1, 7).expect("folds");
+    let plan = outer.clone().with_inner_splits(&dataset, 7);
+    for (round, outer) in plan.rounds().iter().zip(outer.rounds()) {
+        assert_eq!(round.fold, outer.fold);
+        let Partition { train, validation } = round.partition();
+        let parts: BTreeSet<usize> = train.iter().chain(validation).copied().collect();
+        assert_eq!(parts, round.fold.train.iter().copied().collect(), "the training molecules, each once");
+        assert_eq!(train.len() + validation.len(), parts.len());
+        assert!(validation.len().abs_diff(parts.len() / 5) <= 1, "a fifth: {}", validation.len());
+    }
+    // The predictions are those of the model that the inner split chose.
+    let folder = tempfile::tempdir().expect("folder");
+    let results = run(&dataset, &plan, folder.path()).0.expect("trained");
+    let (parameters, settings) = (parameters(&dataset), settings(3));
+    let round = &plan.rounds()[1];
+    let settings = TrainSettings { seed: fold_seed(settings.seed, round.key), ..settings };
+    let Partition { train, validation } = round.partition();
+    let trained = train_controlled(
+        &dataset,
+        Partition { train, validation },
+        &parameters,
+        &settings,
+        RunControl::default(),
+        |_| {},
+    )
+    .expect("trained");
+    let rows = &round.fold.validation;
+    assert_eq!(
+        trained.predict(&dataset, rows, &settings.device).expect("predicted"),
+        results[1].probabilities
+    );
+    assert_eq!(results[1].probabilities.len(), rows.len() * dataset.schema().task_count());
+    assert_eq!(
+        trained.predict(&dataset, validation, &settings.device).expect("predicted"),
+        trained.evaluation.probabilities
+    );
 }

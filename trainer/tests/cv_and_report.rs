@@ -196,6 +196,19 @@ fn conformers_alone_are_enough() {
 }
 
 #[test]
+fn the_report_says_on_what_epochs_were_chosen() {
+    let folder = Folder::new();
+    let out = folder.path("cv");
+    let printed =
+        succeeds(&["cv", "--folds", "2", "--choose-epoch", "inner", "--out", &out], &tables(&folder));
+    assert!(printed.contains("epochs were chosen on other molecules"), "{printed}");
+    assert_eq!(json(&folder.path("cv/cv_summary.json"))["epoch_chosen_on"], "inner_split");
+    let html = report(&folder.path("cv/report.html"));
+    assert!(html.contains("Each fold chose its epoch on a fifth of its training molecules"));
+    refuses(&["cv", "--folds", "2", "--resume", "--out", &out], &tables(&folder), &["epoch_chosen_on"]);
+}
+
+#[test]
 fn a_signal_ends_a_cross_validation_cleanly_and_it_goes_on() {
     let folder = Folder::new();
     let mut options = tables(&folder);

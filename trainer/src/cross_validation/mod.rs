@@ -1,9 +1,9 @@
 //! Cross-validation without a search: out-of-fold predictions, what they are worth, and what is lost without
 //! conformers.
 //!
-//! Each fold chooses its epoch by its own validation molecules, as the earlier system did: the numbers are those of
-//! early stopping on the fold that is reported, and better than those of molecules never looked at, the more so the
-//! fewer positives a fold has.
+//! As in the earlier system, each fold chooses its epoch by its own validation molecules: the numbers are those of early
+//! stopping on the fold that is reported, and better than those of molecules never looked at, the more so the fewer
+//! positives a fold has. A plan with inner splits ([`FoldPlan::with_inner_splits`]) does without.
 
 mod ablation;
 mod out_of_fold;
@@ -20,7 +20,7 @@ use shared_model::bundle::{BundleContents, TrainingSummary};
 
 pub use self::ablation::Ablation;
 pub use self::out_of_fold::{FoldMetrics, OutOfFold};
-pub use self::plan::{FoldPlan, FoldSource, Round};
+pub use self::plan::{EpochChoice, FoldPlan, FoldSource, Round};
 pub(crate) use self::store::differing_names;
 pub use self::store::{FoldRecord, FoldStore};
 pub use self::stratification::stratified_folds;
@@ -195,15 +195,11 @@ pub fn train_fold(
     observe: impl FnMut(Progress),
 ) -> Result<TrainedModel, TrainError> {
     let settings = fold_settings(subject, round);
-    train_controlled(subject.dataset, partition(round), subject.parameters, &settings, control, observe)
+    train_controlled(subject.dataset, round.partition(), subject.parameters, &settings, control, observe)
 }
 
 fn fold_settings(subject: Subject, round: &Round) -> TrainSettings {
     TrainSettings { seed: fold_seed(subject.settings.seed, round.key), ..subject.settings.clone() }
-}
-
-fn partition(round: &Round) -> Partition<'_> {
-    Partition { train: &round.fold.train, validation: &round.fold.validation }
 }
 
 fn run_fold(
@@ -219,7 +215,7 @@ fn run_fold(
     let kept = Checkpoint::read(&folder)?;
     if let Some(kept) = &kept {
         let settings = fold_settings(subject, round);
-        kept.check(&RunIdentity::new(dataset, partition(round), subject.parameters, &settings))?;
+        kept.check(&RunIdentity::new(dataset, round.partition(), subject.parameters, &settings))?;
     }
     let control = RunControl { folder: Some(&folder), resume: kept, stop };
     let trained = train_fold(subject, round, control, |progress| observe(CvProgress::Training(progress)))
@@ -232,7 +228,12 @@ fn run_fold(
         best_epoch: trained.history[trained.best].epoch,
         mixed_precision: trained.mixed_precision.clone(),
     };
-    let probabilities = trained.evaluation.probabilities.clone();
+    let probabilities = match &round.inner {
+        None => trained.evaluation.probabilities.clone(),
+        Some(_) => trained
+            .predict(dataset, &round.fold.validation, &subject.settings.device)
+            .map_err(|error| CrossValidationError::Train { key: round.key, error })?,
+    };
     let predictions = PredictionTable::of_rows(
         dataset,
         &round.fold.validation,
@@ -250,18 +251,20 @@ fn run_fold(
 /// The model of a fold, without molecules.
 fn bundle(subject: Subject, round: &Round, record: &FoldRecord, trained: &TrainedModel) -> BundleContents {
     let dataset = subject.dataset;
+    let Partition { train, validation } = round.partition();
+    let inner = if round.inner.is_some() { ", inner split" } else { "" };
     let summary = TrainingSummary {
         data_sha256: dataset.sha256(),
         seed: record.seed,
         device: subject.device.into(),
         epochs: record.epochs,
         best_epoch: record.best_epoch,
-        train_molecules: round.fold.train.len(),
-        validation_split: format!("repeat {}, fold {}", round.key.repeat, round.key.fold),
-        validation_molecules: round.fold.validation.len(),
+        train_molecules: train.len(),
+        validation_split: format!("repeat {}, fold {}{inner}", round.key.repeat, round.key.fold),
+        validation_molecules: validation.len(),
         macro_average_precision: trained.evaluation.metrics.macro_ap(),
         macro_roc_auc: trained.evaluation.metrics.macro_roc_auc(),
-        tasks: trained.evaluation.summarise(dataset, &round.fold.validation, record.seed),
+        tasks: trained.evaluation.summarise(dataset, validation, record.seed),
         mixed_precision: record.mixed_precision.clone(),
     };
     BundleContents {

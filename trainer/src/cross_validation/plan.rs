@@ -4,11 +4,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::CrossValidationError;
 use super::stratification::stratified_folds;
+use super::{CrossValidationError, fold_seed};
 use crate::data::{DataError, Dataset, Fold, TRAIN_SPLIT};
 use crate::labels::LabelMatrix;
 use crate::prediction_table::FoldKey;
+use crate::training::Partition;
 
 /// Where the folds come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +21,21 @@ pub enum FoldSource {
     Random,
 }
 
+/// Which molecules choose the epoch of a fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EpochChoice {
+    /// Those that are reported, as the earlier system did: the numbers flatter.
+    ReportedFold,
+    /// A fifth of the fold's training molecules: those that are reported are looked at once, at the end.
+    InnerSplit,
+}
+
 /// The rounds of a cross-validation, repeat after repeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoldPlan {
     source: FoldSource,
+    epoch_choice: EpochChoice,
     repeats: u32,
     rounds: Vec<Round>,
 }
@@ -35,11 +47,24 @@ pub struct Round {
     pub key: FoldKey,
     /// The rows of the data set.
     pub fold: Fold,
+    /// Its training rows, parted into those that are trained on and those that choose the epoch.
+    pub inner: Option<Fold>,
+}
+
+impl Round {
+    /// What is trained on, and what chooses the epoch.
+    pub fn partition(&self) -> Partition<'_> {
+        let fold = self.inner.as_ref().unwrap_or(&self.fold);
+        Partition { train: &fold.train, validation: &fold.validation }
+    }
 }
 
 impl FoldPlan {
     /// Folds a person gets who asks for none.
     pub const DEFAULT_FOLDS: u32 = 5;
+
+    /// One in so many training molecules of a fold is in its inner split.
+    const INNER_PARTS: usize = 5;
 
     /// The folds of the label table; `None` if it numbers none.
     ///
@@ -47,9 +72,12 @@ impl FoldPlan {
     /// [`DataError`] if all training molecules are in one fold, or there are none.
     pub fn from_label_table(dataset: &Dataset) -> Result<Option<Self>, DataError> {
         let numbers = dataset.fold_numbers()?;
-        let round = |&fold: &u32| Ok(Round { key: FoldKey { repeat: 0, fold }, fold: dataset.fold(fold)? });
+        let round = |&fold: &u32| {
+            Ok(Round { key: FoldKey { repeat: 0, fold }, fold: dataset.fold(fold)?, inner: None })
+        };
         let rounds: Vec<Round> = numbers.iter().map(round).collect::<Result<_, DataError>>()?;
-        Ok((!rounds.is_empty()).then_some(Self { source: FoldSource::LabelTable, repeats: 1, rounds }))
+        let (source, epoch_choice) = (FoldSource::LabelTable, EpochChoice::ReportedFold);
+        Ok((!rounds.is_empty()).then_some(Self { source, epoch_choice, repeats: 1, rounds }))
     }
 
     /// Random folds of the training molecules, each with its share of the positives of every task; each repeat deals
@@ -80,10 +108,34 @@ impl FoldPlan {
                     rows.map(|(&row, _)| row).collect()
                 };
                 let (train, validation) = (part(false), part(true));
-                rounds.push(Round { key: FoldKey { repeat, fold }, fold: Fold { train, validation } });
+                let (key, fold) = (FoldKey { repeat, fold }, Fold { train, validation });
+                rounds.push(Round { key, fold, inner: None });
             }
         }
-        Ok(Self { source: FoldSource::Random, repeats, rounds })
+        Ok(Self { source: FoldSource::Random, epoch_choice: EpochChoice::ReportedFold, repeats, rounds })
+    }
+
+    /// The same folds, whose epochs are chosen on a fifth of their training molecules, stratified by the labels.
+    pub fn with_inner_splits(mut self, dataset: &Dataset, seed: u64) -> Self {
+        self.epoch_choice = EpochChoice::InnerSplit;
+        for round in &mut self.rounds {
+            let rows = &round.fold.train;
+            let labels: Vec<bool> = rows.iter().flat_map(|&row| dataset.labels_of(row)).copied().collect();
+            let labels = LabelMatrix::new(&labels, dataset.schema().task_count());
+            let mut random = ChaCha8Rng::seed_from_u64(fold_seed(seed, round.key));
+            let part_of = stratified_folds(labels, Self::INNER_PARTS, &mut random);
+            let part = |chooses: bool| {
+                let rows = rows.iter().zip(&part_of).filter(|&(_, &part)| (part == 0) == chooses);
+                rows.map(|(&row, _)| row).collect()
+            };
+            round.inner = Some(Fold { train: part(false), validation: part(true) });
+        }
+        self
+    }
+
+    /// Which molecules choose the epoch of a fold.
+    pub fn epoch_choice(&self) -> EpochChoice {
+        self.epoch_choice
     }
 
     /// Where the folds come from.

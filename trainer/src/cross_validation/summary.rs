@@ -9,7 +9,9 @@ use serde_json::Value;
 use shared_model::schema::TaskSchema;
 
 use super::store::write_json;
-use super::{Ablation, FoldMetrics, FoldPlan, FoldRecord, FoldResult, FoldSource, OutOfFold, Subject};
+use super::{
+    Ablation, EpochChoice, FoldMetrics, FoldPlan, FoldRecord, FoldResult, FoldSource, OutOfFold, Subject,
+};
 use crate::atomic_file;
 use crate::data::DatasetSummary;
 use crate::labels::LabelMatrix;
@@ -65,7 +67,7 @@ pub struct CvSummary {
     /// Epochs without a better macro average precision before training stopped.
     pub patience: usize,
     /// How the epoch of a fold was chosen.
-    pub epoch_chosen_on: String,
+    pub epoch_chosen_on: EpochChoice,
     /// Where the folds come from.
     pub folds_from: FoldSource,
     /// Folds of a repeat.
@@ -268,7 +270,7 @@ impl CvSummary {
             seed: settings.seed,
             max_epochs: settings.max_epochs,
             patience: settings.patience,
-            epoch_chosen_on: "the validation molecules of the fold, which are the ones reported".into(),
+            epoch_chosen_on: plan.epoch_choice(),
             folds_from: plan.source(),
             folds: plan.folds(),
             repeats: plan.repeats(),

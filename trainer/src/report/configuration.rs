@@ -6,6 +6,7 @@ use shared_model::schema::TaskSchema;
 use super::chart::{Axis, Chart, Style};
 use super::html::{escape, table};
 use super::run_folder::{Kind, RunFolder};
+use crate::cross_validation::EpochChoice;
 use crate::data::DatasetSummary;
 
 /// Molecules, conformers and positives.
@@ -62,7 +63,7 @@ pub(super) fn configuration(run: &RunFolder) -> String {
     if let Kind::CrossValidation(summary) = &run.kind {
         rows.push(["most epochs of a fold".into(), summary.max_epochs.to_string()]);
         rows.push(["patience".into(), format!("{} epochs", summary.patience)]);
-        rows.push(["epoch of a fold chosen on".into(), summary.epoch_chosen_on.clone()]);
+        rows.push(["epoch of a fold chosen on".into(), epoch_chosen_on(summary.epoch_chosen_on).into()]);
     }
     rows.extend(run.hashes.iter().map(|(name, hash)| [format!("{name}, SHA-256"), hash.clone()]));
     let run_table = left("Run", &["What", "Value"], &rows);
@@ -89,5 +90,12 @@ fn flatten(prefix: &str, value: &Value, rows: &mut Vec<[String; 2]>) {
         }
         Value::String(text) => rows.push([prefix.into(), text.clone()]),
         other => rows.push([prefix.into(), other.to_string()]),
+    }
+}
+
+fn epoch_chosen_on(choice: EpochChoice) -> &'static str {
+    match choice {
+        EpochChoice::ReportedFold => "the validation molecules of the fold, which are the ones reported",
+        EpochChoice::InnerSplit => "a fifth of the training molecules of the fold",
     }
 }

@@ -17,6 +17,7 @@ use self::html::{escape, estimate, page};
 use self::performance::Performance;
 use self::run_folder::{Kind, RunFolder, search_record};
 use crate::atomic_file;
+use crate::cross_validation::EpochChoice;
 use crate::file_error::FileError;
 use crate::prediction_table::PredictionTableError;
 use crate::search::SearchRecord;
@@ -133,11 +134,20 @@ fn lead(run: &RunFolder) -> String {
                 crate::cross_validation::FoldSource::LabelTable => "of the label table",
                 crate::cross_validation::FoldSource::Random => "drawn at random, stratified by the labels",
             };
+            let chosen = match summary.epoch_chosen_on {
+                EpochChoice::ReportedFold => {
+                    "Each fold chose its epoch on its own validation molecules, the ones that are reported: the numbers \
+                     are better than those of molecules that were never looked at, and clearly so where a fold has few \
+                     positives."
+                }
+                EpochChoice::InnerSplit => {
+                    "Each fold chose its epoch on a fifth of its training molecules; the ones that are reported were \
+                     looked at once, at the end."
+                }
+            };
             format!(
                 "{} folds {from}{repeats}. All numbers are of out-of-fold predictions: of each molecule by a model \
-                 that was not trained on it. Each fold chose its epoch on its own validation molecules, the ones that \
-                 are reported: the numbers are better than those of molecules that were never looked at, and clearly so \
-                 where a fold has few positives.",
+                 that was not trained on it. {chosen}",
                 summary.folds
             )
         }

@@ -1,12 +1,16 @@
 //! Losses and metrics of a model on the validation molecules.
 
+use burn::Dispatch;
+use burn::backend::{Flex, flex::FlexDevice};
 use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 use shared_model::bundle::TaskMetrics as TaskSummary;
 use shared_model::network::{BagStore, Model};
 
 use super::batches::{Batches, labels};
 use super::history::LossValues;
+use super::{TrainError, TrainedModel, device_failure};
 use crate::data::Dataset;
+use crate::device::Device;
 use crate::labels::LabelMatrix;
 use crate::losses::Objective;
 use crate::metrics::{self, TaskMetrics};
@@ -39,6 +43,34 @@ impl Evaluation {
 /// Label weights of some rows, row after row.
 fn label_weights(dataset: &Dataset, rows: &[usize]) -> Vec<f32> {
     rows.iter().flat_map(|&row| dataset.weights().row(row)).copied().collect()
+}
+
+impl TrainedModel {
+    /// Probabilities [M, T] of some rows of a data set, row-major, in float32.
+    ///
+    /// # Errors
+    /// [`TrainError::Device`] if a GPU fails.
+    pub fn predict(
+        &self,
+        dataset: &Dataset,
+        rows: &[usize],
+        device: &Device,
+    ) -> Result<Vec<f32>, TrainError> {
+        match device {
+            Device::Cpu => Ok(self.probabilities::<Flex>(dataset, rows, &FlexDevice)),
+            Device::Gpu(device) => {
+                device_failure::guarded(|| Ok(self.probabilities::<Dispatch>(dataset, rows, device)))
+            }
+        }
+    }
+
+    fn probabilities<B: Backend>(&self, dataset: &Dataset, rows: &[usize], device: &B::Device) -> Vec<f32> {
+        let model = Model::<B>::from_state(&self.config, &self.weights, device).expect("it was trained");
+        let store = BagStore::new(dataset.bags(), device);
+        let batches = rows.chunks(BATCH_SIZE);
+        let batches = batches.map(|batch| sigmoid(model.forward(store.batch(batch)).logits)).collect();
+        Tensor::cat(batches, 0).into_data().to_vec().expect("float32")
+    }
 }
 
 /// Evaluates a model without gradients.
