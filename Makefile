@@ -40,6 +40,7 @@ demo: setup build
 test: setup build
 	@echo '== Native tests'
 	cargo test --locked --workspace
+	cargo test --locked -p depiction --features draw
 	@echo '== Browser tests'
 	@npm --prefix tests --silent test
 

@@ -257,7 +257,10 @@ mod tests {
     }
 
     fn labels(structure: &Structure) -> Vec<&Label> {
-        let label = |mark| if let &Mark::Label(ref label) = mark { Some(label) } else { None };
+        let label = |mark| match mark {
+            Mark::Label(label) => Some(label),
+            _ => None,
+        };
         structure.marks.iter().filter_map(label).collect()
     }
 

@@ -7,6 +7,7 @@
 //! What needs no browser (what is looked at, which rows a table shows) stands outside both and is tested natively.
 
 pub mod colour;
+pub mod drawing_queue;
 pub mod inquiry;
 #[cfg(target_arch = "wasm32")]
 pub mod model;

@@ -1,5 +1,6 @@
 // The bundles that the tests open, written by the native program, and what that program predicts for them.
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -38,6 +39,26 @@ export function writeBundles() {
   writeFileSync(file('huge.optimil'), '');
   truncateSync(file('huge.optimil'), 1.6e9);
   return { folder, file, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+/** Writes a bundle whose conformers have coordinates, and one with SMILES that are none. */
+export function writeMolecules() {
+  const folder = mkdtempSync(join(tmpdir(), 'optimil-'));
+  const file = (name) => join(folder, name);
+  const optimil = (...words) => execFileSync(OPTIMIL, words, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const conformers = ['--conformers', join(tables, 'conformers.sdf.gz')];
+  optimil('import', join(imported, 'model.ckpt'), ...inputs, ...conformers, '-o', file('model.optimil'));
+  optimil('predict', file('model.optimil'), ...inputs, '--device', 'cpu', '-o', file('predictions.csv'));
+  const good = readFileSync(file('model.optimil'));
+  const molecules = JSON.parse(unzip(good).get('molecules.json'));
+  molecules[0].smiles = 'C1CC';
+  molecules[1].smiles = 'C'.repeat(401);
+  const bytes = Buffer.from(JSON.stringify(molecules));
+  const listed = manifest((m) => {
+    m.members['molecules.json'] = { size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+  });
+  writeFileSync(file('odd.optimil'), changed(good, { 'molecules.json': () => bytes, 'manifest.json': listed }));
+  return { folder, file, molecules, remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /** The bundle with some members changed; a change of `null` leaves the member out. */

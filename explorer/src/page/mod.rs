@@ -16,6 +16,7 @@ mod molecule_table;
 mod navigation;
 mod notice;
 mod state;
+mod structure;
 mod truth;
 
 use web_sys::console;

@@ -10,6 +10,7 @@ use super::attention::attention_map;
 use super::estimate::{EXPLANATION, in_words, probability_bar};
 use super::molecule_table::{breakable, label_mark};
 use super::state::{Explorer, OpenBundle};
+use super::structure::Structure;
 use super::truth::Truth;
 use crate::protocol::{Models, Prediction};
 
@@ -59,7 +60,10 @@ fn facts(molecule: &Molecule) -> impl IntoView + use<> {
             {molecule.split.clone().map(|split| view! { <span>{split}</span> })}
             <span>{conformers}</span>
         </p>
-        {molecule.smiles.clone().map(|smiles| view! { <p class="smiles"><code>{smiles}</code></p> })}
+        {molecule.smiles.clone().map(|smiles| view! {
+            <div class="formula"><Structure smiles=smiles.clone() width=360.0 height=220.0/></div>
+            <p class="smiles"><code>{smiles}</code></p>
+        })}
     }
 }
 
