@@ -1,4 +1,7 @@
 // Starts the page's wasm. A file of its own: the Content-Security-Policy allows no inline script.
+// What is loaded later: Rust has no import() of its own.
+globalThis.loadModule = (name) => import(new URL(name, document.baseURI));
+
 const { js, wasm } = document.getElementById('start').dataset;
 try {
   const { default: init } = await import(new URL(js, document.baseURI));

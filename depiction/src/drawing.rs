@@ -257,11 +257,8 @@ mod tests {
     }
 
     fn labels(structure: &Structure) -> Vec<&Label> {
-        let label = |mark| match mark {
-            Mark::Label(label) => Some(label),
-            _ => None,
-        };
-        structure.marks.iter().filter_map(label).collect()
+        let marks = structure.marks.iter();
+        marks.filter_map(|mark| if let Mark::Label(label) = mark { Some(label) } else { None }).collect()
     }
 
     fn count(structure: &Structure, wanted: fn(&Mark) -> bool) -> usize {

@@ -7,12 +7,16 @@
 //! What needs no browser (what is looked at, which rows a table shows) stands outside both and is tested natively.
 
 pub mod colour;
+pub mod coordinates;
 pub mod drawing_queue;
+pub mod export;
 pub mod inquiry;
 #[cfg(target_arch = "wasm32")]
 pub mod model;
 #[cfg(target_arch = "wasm32")]
 pub mod page;
+pub mod percentile;
 pub mod protocol;
+pub mod superposition;
 pub mod table;
 pub mod view;

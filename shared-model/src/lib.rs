@@ -12,4 +12,5 @@ pub mod explain;
 pub mod network;
 pub mod predict;
 pub mod schema;
+pub mod sd_file;
 pub mod state_dict;

@@ -51,6 +51,7 @@ export function writeMolecules() {
   optimil('predict', file('model.optimil'), ...inputs, '--device', 'cpu', '-o', file('predictions.csv'));
   const good = readFileSync(file('model.optimil'));
   const molecules = JSON.parse(unzip(good).get('molecules.json'));
+  const source = structuredClone(molecules);
   molecules[0].smiles = 'C1CC';
   molecules[1].smiles = 'C'.repeat(401);
   const bytes = Buffer.from(JSON.stringify(molecules));
@@ -58,7 +59,7 @@ export function writeMolecules() {
     m.members['molecules.json'] = { size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
   });
   writeFileSync(file('odd.optimil'), changed(good, { 'molecules.json': () => bytes, 'manifest.json': listed }));
-  return { folder, file, molecules, remove: () => rmSync(folder, { recursive: true }) };
+  return { folder, file, molecules, source, remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /** The bundle with some members changed; a change of `null` leaves the member out. */

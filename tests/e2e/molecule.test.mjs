@@ -1,4 +1,4 @@
-// One molecule: its structure.
+// One molecule: its structure, its attention map, its conformers in 3D.
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -69,6 +69,105 @@ test('without the program that draws the page goes on', async () => {
   });
 });
 
+test('arrow keys walk through tasks and conformers, and Page Down goes to the next molecule', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    const [id, { conformers }] = expected[0];
+    await page.goto(address(molecule(id)));
+    await finished(page);
+    const chosen = (task, conformer) => page.locator(`#weight-${task}-${conformer}[aria-selected=true]:focus`).waitFor();
+    await page.locator('#weight-0-0').click();
+    await page.keyboard.press('ArrowRight');
+    await chosen(0, 1);
+    await page.keyboard.press('ArrowDown');
+    await chosen(1, 1);
+    await page.keyboard.press('End');
+    await chosen(1, conformers.length - 1);
+    await page.waitForURL(new RegExp(`conformer=${encodeURIComponent(conformers.at(-1))}`));
+    await page.keyboard.press('PageDown');
+    await page.waitForFunction((id) => document.querySelector('#selected').textContent !== id, id);
+    await page.locator('#weight-1-0:focus').waitFor();
+    await page.keyboard.press('PageUp');
+    await page.locator('#selected', { hasText: id }).waitFor();
+  });
+});
+
+test('each probability has its percentile among those of the bundle', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    const [id, native] = expected[0];
+    await page.goto(address(molecule(id)));
+    await finished(page);
+    await page.locator('[data-percentile]').nth(native.probabilities.length - 1).waitFor();
+    const shown = await page.locator('[data-percentile]').evaluateAll((all) => all.map((one) => Number(one.dataset.percentile)));
+    shown.forEach((percentile, task) => {
+      const all = expected.map(([, { probabilities }]) => probabilities[task]);
+      const below = all.filter((probability) => probability < native.probabilities[task]).length;
+      // Numbers of the page and the native program differ by rounding: neighbours may change places.
+      assert.ok(Math.abs(percentile - (100 * (below + 0.5)) / all.length) < 0.5, `task ${task}: ${percentile}`);
+    });
+  });
+});
+
+test('conformers stand in space, linked to the map in both directions', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    const [id, { conformers }] = expected[0];
+    await page.goto(address(molecule(id)));
+    await finished(page);
+    const shown = (count) => page.locator(`#viewer[data-shown="${count}"] canvas`).waitFor();
+    await shown(conformers.length);
+    await page.locator('#weight-0-2').click();
+    await page.getByText(`Conformer ${conformers[2]};`).waitFor();
+    await page.locator('#overlay').uncheck();
+    await shown(1);
+    // Something is drawn, and it turns.
+    const picture = () => page.locator('#viewer').screenshot();
+    const before = await picture();
+    await page.locator('#viewer').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    assert.ok(!(await picture()).equals(before), 'the arrow keys turn it');
+    // From space to the map: whatever conformer is hit, it is chosen.
+    await page.locator('#overlay').check();
+    await shown(conformers.length);
+    await page.locator('#weight-0-0').click();
+    const box = await page.locator('#viewer').boundingBox();
+    const others = page.locator('#attention td[aria-selected=true]:not(#weight-0-0)');
+    search: for (let y = 0.3; y < 0.75; y += 0.05) {
+      for (let x = 0.15; x < 0.9; x += 0.05) {
+        await page.mouse.click(box.x + x * box.width, box.y + y * box.height);
+        if (await others.count()) break search;
+      }
+    }
+    assert.equal(await others.count(), 1, 'a click on a conformer chooses it in the map');
+  });
+});
+
+test('without WebGL a sentence stands in place of the conformers, and all else works', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    await page.addInitScript(() => {
+      const original = HTMLCanvasElement.prototype.getContext;
+      HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+        return kind.startsWith('webgl') ? null : original.call(this, kind, ...rest);
+      };
+    });
+    await page.goto(address(molecule(expected[0][0])));
+    await page.locator('#no-3d', { hasText: 'this browser offers no WebGL' }).waitFor();
+    await finished(page);
+    await page.locator('#weight-0-1').click();
+  });
+});
+
+test('beside the table, 3D comes on demand', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    const asked = [];
+    page.on('request', (request) => asked.push(request.url()));
+    await page.goto(address());
+    await finished(page);
+    assert.ok(!asked.some((url) => url.includes('3Dmol')));
+    await page.locator('#show-3d').click();
+    await page.locator('#viewer canvas').first().waitFor();
+  });
+});
+
 test('screenshots', async () => {
   const [id] = expected[0];
   for (const [name, width, height, colorScheme] of [
@@ -81,6 +180,8 @@ test('screenshots', async () => {
       await page.goto(address(molecule(id)));
       await finished(page);
       await formula(page).locator('svg').waitFor();
+      await page.locator('#viewer[data-shown] canvas').first().waitFor();
+      await page.locator('#weight-1-2').click();
       await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       assert.ok(!wide, `${name}: the page is wider than its window`);

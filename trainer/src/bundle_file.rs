@@ -12,6 +12,7 @@ use shared_model::bundle::{
     self, BundleContents, DataSource, FormatVersion, Manifest, ModelEntry, Molecule, TrainingSummary,
 };
 use shared_model::schema::TaskSchema;
+use shared_model::sd_file;
 use shared_model::state_dict::StateDict;
 
 use crate::atomic_file;
@@ -126,8 +127,8 @@ pub fn read_conformers(path: &Path, molecules: &[Molecule]) -> anyhow::Result<Ve
         .flat_map(|molecule| molecule.conformers.iter().map(|conformer| (&*molecule.id, &**conformer)))
         .collect();
     let mut kept = String::new();
-    for record in sd_records(&text) {
-        let key = sd_key(record)
+    for record in sd_file::records(&text) {
+        let key = sd_file::key(record)
             .ok_or_else(|| wrong("every record of the SD file must have the properties ID and conf_id"))?;
         if wanted.contains(&key) {
             kept.push_str(record);
@@ -137,33 +138,4 @@ pub fn read_conformers(path: &Path, molecules: &[Molecule]) -> anyhow::Result<Ve
         return Err(wrong("it has none of the conformers that travel with the model"));
     }
     Ok(kept.into_bytes())
-}
-
-/// The records of an SD file, each with the line `$$$$` that ends it.
-pub(crate) fn sd_records(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let mut end = 0;
-        for line in rest.split_inclusive('\n') {
-            end += line.len();
-            if line.trim_end() == "$$$$" {
-                break;
-            }
-        }
-        let (record, later) = rest.split_at(end);
-        rest = later;
-        (!record.trim().is_empty()).then_some(record)
-    })
-}
-
-/// The molecule and the conformer that an SD record names.
-pub(crate) fn sd_key(record: &str) -> Option<(&str, &str)> {
-    sd_property(record, "ID").zip(sd_property(record, "conf_id"))
-}
-
-/// A property of an SD record: the line after its header, which is `> <NAME>`, maybe with numbers around the name.
-fn sd_property<'a>(record: &'a str, name: &str) -> Option<&'a str> {
-    let tag = format!("<{name}>");
-    let mut lines = record.lines().skip_while(|line| !(line.starts_with('>') && line.contains(&tag)));
-    lines.nth(1).map(str::trim)
 }

@@ -7,9 +7,10 @@ use shared_model::bundle::{
     BundleContents, BundleError, BundleReader, DataSource, MAX_MODELS, Manifest, ModelEntry, Molecule,
 };
 use shared_model::schema::{AuxiliaryOutput, TaskSchema};
+use shared_model::sd_file;
 use shared_model::state_dict::StateDict;
 
-use crate::bundle_file::{self, sd_key, sd_records};
+use crate::bundle_file;
 
 /// A bundle to be joined.
 #[derive(Debug)]
@@ -283,8 +284,8 @@ struct Coordinates {
 impl Coordinates {
     fn add(&mut self, bytes: &[u8]) {
         // What was written here is UTF-8, and every record names its conformer; a foreign one is carried along.
-        for record in sd_records(&String::from_utf8_lossy(bytes)) {
-            let key = sd_key(record).map(|(id, conformer)| (id.to_owned(), conformer.to_owned()));
+        for record in sd_file::records(&String::from_utf8_lossy(bytes)) {
+            let key = sd_file::key(record).map(|(id, conformer)| (id.to_owned(), conformer.to_owned()));
             if key.is_none_or(|key| self.known.insert(key)) {
                 self.records.push_str(record);
             }

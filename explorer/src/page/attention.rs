@@ -1,32 +1,79 @@
 //! The attention map: how much each task looks at each conformer.
 
+use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 use shared_model::bundle::Molecule;
 
 use super::estimate::{EXPLANATION, whisker};
 use super::molecule_table::breakable;
-use super::state::OpenBundle;
+use super::state::{Explorer, OpenBundle};
 use crate::colour::viridis;
 use crate::protocol::Prediction;
+use wasm_bindgen::JsCast;
+
+/// Position of the conformer under the pointer, in the map or in space.
+pub type Looked = RwSignal<Option<usize>>;
 
 /// Attention as a table, tasks × conformers, coloured from 0 to the largest weight of this molecule.
+///
+/// Its cells are chosen by a click or the arrow keys; Page Up and Page Down go to the molecule before and after.
 pub fn attention_map(
+    explorer: Explorer,
     bundle: &OpenBundle,
     molecule: &Molecule,
     prediction: &Prediction,
+    looked: Looked,
 ) -> impl IntoView + use<> {
     let largest = prediction.attention.iter().copied().fold(0.0, f32::max);
     let farthest = prediction.attention().map(|w| w.mean + w.std.unwrap_or(0.0)).fold(0.0, f32::max);
     let spread = prediction.attention().any(|weight| weight.std.is_some());
     let columns = molecule.conformers.len();
-    let head =
-        molecule.conformers.iter().map(|id| view! { <th scope="col">{id.clone()}</th> }).collect_view();
+    let size = [bundle.manifest.schema.tasks.len(), columns];
+    let molecules = bundle.molecules().len();
+    let current = move || [explorer.task.get(), explorer.conformer.get().unwrap_or(0)];
+    let choose = move |[task, conformer]: [usize; 2]| {
+        explorer.choose_task(task);
+        explorer.choose_conformer(conformer);
+    };
+    let keys = move |event: KeyboardEvent| {
+        if let Some(cell) = next_cell(&event.key(), untrack(current), size) {
+            event.prevent_default();
+            choose(cell);
+            focus(cell);
+        } else if let Some(step) = match event.key().as_str() {
+            "PageUp" => Some(-1),
+            "PageDown" => Some(1),
+            _ => None,
+        } {
+            event.prevent_default();
+            let next = explorer.selected.get_untracked().and_then(|now| now.checked_add_signed(step));
+            if let Some(next) = next.filter(|next| *next < molecules) {
+                explorer.select(next);
+                focus([explorer.task.get_untracked(), 0]);
+            }
+        }
+    };
+    let head = molecule.conformers.iter().enumerate().map(|(conformer, id)| {
+        let chosen = move || explorer.conformer.get() == Some(conformer);
+        let looked_at = move || looked.get() == Some(conformer);
+        view! { <th scope="col" class:chosen=chosen class:looked=looked_at>{id.clone()}</th> }
+    });
+    let head = head.collect_view();
     let rows = bundle.manifest.schema.tasks.iter().enumerate().map(|(task, about)| {
         let weights = prediction.attention().skip(task * columns).take(columns);
-        let cells = weights.map(|weight| {
+        let cells = weights.enumerate().map(|(conformer, weight)| {
+            let here = move || current() == [task, conformer];
+            let chosen = move || here() && explorer.conformer.get().is_some();
             let colour = viridis(weight.mean / largest);
             view! {
                 <td
+                    id=cell_id([task, conformer])
+                    tabindex=move || if here() { "0" } else { "-1" }
+                    aria-selected=move || chosen().to_string()
+                    class:looked=move || looked.get() == Some(conformer)
+                    on:click=move |_| choose([task, conformer])
+                    on:pointerenter=move |_| looked.set(Some(conformer))
+                    on:pointerleave=move |_| looked.set(None)
                     data-value=weight.mean.to_string()
                     data-std=weight.std.map(|std| std.to_string())
                     style:background-color=colour.background
@@ -42,7 +89,7 @@ pub fn attention_map(
         });
         view! {
             <tr>
-                <th scope="row">{breakable(&about.name)}</th>
+                <th scope="row" class:chosen=move || explorer.task.get() == task>{breakable(&about.name)}</th>
                 {cells.collect_view()}
             </tr>
         }
@@ -53,8 +100,14 @@ pub fn attention_map(
             "Share of each task's attention that goes to each conformer; a row adds up to 1."
             {spread.then(|| format!(" Shown is the {EXPLANATION}."))}
         </p>
-        <div class="map" tabindex="0" role="group" aria-label="Attention map">
-            <table id="attention" aria-describedby="attention-caption">
+        <div class="map" role="group" aria-label="Attention map">
+            <table
+                id="attention"
+                role="grid"
+                aria-label="Attention: arrow keys choose task and conformer, Page Up and Page Down the molecule"
+                aria-describedby="attention-caption"
+                on:keydown=keys
+            >
                 <thead>
                     <tr>
                         <th scope="col">"Conformer"</th>
@@ -70,4 +123,37 @@ pub fn attention_map(
             <span>{format!("{largest:.3}")}</span>
         </p>
     }
+}
+
+/// The cell that a key leads to: task and conformer.
+fn next_cell(
+    key: &str,
+    [task, conformer]: [usize; 2],
+    [tasks, conformers]: [usize; 2],
+) -> Option<[usize; 2]> {
+    match key {
+        "ArrowLeft" => Some([task, conformer.saturating_sub(1)]),
+        "ArrowRight" => Some([task, (conformer + 1).min(conformers - 1)]),
+        "ArrowUp" => Some([task.saturating_sub(1), conformer]),
+        "ArrowDown" => Some([(task + 1).min(tasks - 1), conformer]),
+        "Home" => Some([task, 0]),
+        "End" => Some([task, conformers - 1]),
+        "Enter" | " " => Some([task, conformer]),
+        _ => None,
+    }
+}
+
+fn cell_id([task, conformer]: [usize; 2]) -> String {
+    format!("weight-{task}-{conformer}")
+}
+
+/// Puts the focus on a cell, as soon as it is drawn.
+fn focus(cell: [usize; 2]) {
+    request_animation_frame(move || {
+        let found = document().get_element_by_id(&cell_id(cell));
+        if let Some(cell) = found.and_then(|cell| cell.dyn_into::<web_sys::HtmlElement>().ok()) {
+            // A cell that cannot have the focus leaves it where it is.
+            let _ = cell.focus();
+        }
+    });
 }

@@ -7,8 +7,14 @@ use web_sys::{Blob, HtmlAnchorElement, Url};
 
 /// Hands a text to the browser as a file of that name.
 pub fn download(name: &str, text: &str) {
-    let Ok(blob) = Blob::new_with_str_sequence(&Array::of1(&text.into())) else { return };
-    let Ok(address) = Url::create_object_url_with_blob(&blob) else { return };
+    if let Ok(blob) = Blob::new_with_str_sequence(&Array::of1(&text.into())) {
+        download_blob(name, &blob);
+    }
+}
+
+/// Hands a blob to the browser as a file of that name.
+pub fn download_blob(name: &str, blob: &Blob) {
+    let Ok(address) = Url::create_object_url_with_blob(blob) else { return };
     let link: HtmlAnchorElement =
         document().create_element("a").expect("a page has elements").unchecked_into();
     link.set_href(&address);

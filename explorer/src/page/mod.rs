@@ -2,6 +2,7 @@
 
 mod attention;
 mod bundle_file;
+mod conformers_3d;
 mod device_control;
 mod download;
 mod estimate;
@@ -11,10 +12,12 @@ mod history;
 mod layout;
 mod model_page;
 mod model_worker;
+mod module;
 mod molecule;
 mod molecule_table;
 mod navigation;
 mod notice;
+mod sharing;
 mod state;
 mod structure;
 mod truth;

@@ -7,8 +7,10 @@ use shared_model::bundle::{ModelEntry, Molecule};
 use shared_model::ensemble::Estimate;
 
 use super::attention::attention_map;
+use super::conformers_3d::Conformers3d;
 use super::estimate::{EXPLANATION, in_words, probability_bar};
 use super::molecule_table::{breakable, label_mark};
+use super::sharing::{Sharing, percentile_of};
 use super::state::{Explorer, OpenBundle};
 use super::structure::Structure;
 use super::truth::Truth;
@@ -31,21 +33,41 @@ fn SelectedMolecule(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
     let prediction =
         Memo::new(move |_| explorer.predictions.with(|known| known.get(position).cloned().flatten()));
     let molecule = bundle.molecules()[position].clone();
-    let predicted = {
+    let looked = RwSignal::new(None);
+    let waiting = || view! { <p class="faint">"Not predicted yet."</p> }.into_any();
+    let tasks = {
         let (bundle, molecule) = (bundle.clone(), molecule.clone());
         move || match prediction.get() {
-            Some(prediction) => view! {
-                {task_table(&bundle, &molecule, &prediction)}
-                {attention_map(&bundle, &molecule, &prediction)}
-            }
-            .into_any(),
-            None => view! { <p class="faint">"Not predicted yet."</p> }.into_any(),
+            Some(prediction) => task_table(explorer, &bundle, &molecule, &prediction).into_any(),
+            None => waiting(),
+        }
+    };
+    let map = {
+        let (bundle, molecule) = (bundle.clone(), molecule.clone());
+        move || {
+            let prediction = prediction.get()?;
+            Some(attention_map(explorer, &bundle, &molecule, &prediction, looked))
+        }
+    };
+    let sharing = {
+        let bundle = bundle.clone();
+        move || {
+            let prediction = prediction.get()?;
+            Some(view! { <Sharing bundle=bundle.clone() position prediction/> })
         }
     };
     view! {
         <h2 id="selected">{molecule.id.clone()}</h2>
         {facts(&molecule)}
-        {predicted}
+        <div class="pair">
+            {formula(&molecule)}
+            <div class="wide">{tasks}</div>
+        </div>
+        <div class="pair">
+            <div class="attention">{map}</div>
+            <Conformers3d bundle=bundle.clone() position looked/>
+        </div>
+        {sharing}
         <Truth bundle position/>
     }
 }
@@ -60,18 +82,31 @@ fn facts(molecule: &Molecule) -> impl IntoView + use<> {
             {molecule.split.clone().map(|split| view! { <span>{split}</span> })}
             <span>{conformers}</span>
         </p>
-        {molecule.smiles.clone().map(|smiles| view! {
-            <div class="formula"><Structure smiles=smiles.clone() width=360.0 height=220.0/></div>
-            <p class="smiles"><code>{smiles}</code></p>
-        })}
     }
 }
 
-fn task_table(bundle: &OpenBundle, molecule: &Molecule, prediction: &Prediction) -> impl IntoView + use<> {
+fn formula(molecule: &Molecule) -> impl IntoView + use<> {
+    molecule.smiles.clone().map(|smiles| {
+        view! {
+            <div class="formula">
+                <Structure smiles=smiles.clone() width=360.0 height=220.0/>
+                <p class="smiles"><code>{smiles}</code></p>
+            </div>
+        }
+    })
+}
+
+fn task_table(
+    explorer: Explorer,
+    bundle: &OpenBundle,
+    molecule: &Molecule,
+    prediction: &Prediction,
+) -> impl IntoView + use<> {
     let models: &[ModelEntry] = &bundle.manifest.models;
     let rows = bundle.manifest.schema.tasks.iter().enumerate().map(|(task, about)| {
         let nothing = Estimate { mean: f32::NAN, std: None };
         let probability = prediction.probability(task).unwrap_or(nothing);
+        let threshold = bundle.manifest.thresholds.as_ref().and_then(|chosen| chosen.get(task).copied());
         let label = molecule.labels.as_ref().and_then(|labels| labels.get(task).copied());
         view! {
             <tr>
@@ -87,6 +122,10 @@ fn task_table(bundle: &OpenBundle, molecule: &Molecule, prediction: &Prediction)
                 >
                     <span class="number">{in_words(probability, if probability.std.is_some() { 3 } else { 4 })}</span>
                     {probability_bar(move || Some(probability))}
+                    {threshold.map(|threshold| view! {
+                        <span class="standing">{format!("threshold {threshold:.3}")}</span>
+                    })}
+                    {standing(explorer, task, probability.mean)}
                 </td>
                 {behind(models, prediction, task)}
                 <td class="known">{label.map(label_mark)}</td>
@@ -109,6 +148,23 @@ fn task_table(bundle: &OpenBundle, molecule: &Molecule, prediction: &Prediction)
             </thead>
             <tbody>{rows.collect_view()}</tbody>
         </table>
+    }
+}
+
+/// Where a probability stands among those of the bundle's molecules, once all are predicted.
+fn standing(explorer: Explorer, task: usize, probability: f32) -> impl IntoView {
+    let rank = move || {
+        explorer.predicted.track();
+        percentile_of(explorer, task, probability)
+    };
+    move || {
+        let count = explorer.predictions.with_untracked(Vec::len);
+        let title = format!(
+            "Of the {count} molecules of the bundle, so many per cent have a lower probability of this task"
+        );
+        rank().map(|rank| view! {
+            <span class="standing" data-percentile=rank.to_string() title=title>{format!("percentile {rank:.0}")}</span>
+        })
     }
 }
 

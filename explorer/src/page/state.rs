@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use leptos::prelude::*;
-use shared_model::bundle::{Manifest, Molecule};
+use shared_model::bundle::{CONFORMERS, Manifest, Molecule};
 use web_sys::Blob;
 
+use super::conformers_3d::Loaded;
 use super::history;
 use super::model_worker::ModelWorker;
+use crate::coordinates::Coordinates;
 use crate::inquiry::Inquiry;
 use crate::protocol::{Device, DeviceChoice, Explained, Prediction, Question, Report};
 use crate::table::{self, Column, Numbers, SearchText};
@@ -58,6 +60,11 @@ impl OpenBundle {
     /// The molecules; none if the bundle has none.
     pub fn molecules(&self) -> &[Molecule] {
         self.molecules.as_deref().unwrap_or_default()
+    }
+
+    /// Whether coordinates of conformers travel with the model.
+    pub fn has_coordinates(&self) -> bool {
+        self.manifest.members.contains_key(CONFORMERS)
     }
 
     /// Position of the molecule of an ID.
@@ -144,6 +151,10 @@ pub struct Explorer {
     pub on: Memo<Vec<bool>>,
     /// Which of the tasks is looked at.
     pub task: Memo<usize>,
+    /// Position of the conformer that is looked at; none: none was chosen.
+    pub conformer: Memo<Option<usize>>,
+    /// The coordinates of the open bundle, once they are wanted.
+    pub coordinates: RwSignal<Loaded>,
     /// The file of the open bundle, for the next worker.
     file: StoredValue<Option<Blob>, LocalStorage>,
     /// The bundle before the open one, until the model has accepted the open one.
@@ -171,9 +182,16 @@ impl Explorer {
         let task = Memo::new(move |_| {
             bundle.with(|bundle| bundle.as_ref()?.task(view.read().task.as_ref()?)).unwrap_or_default()
         });
+        let conformer = Memo::new(move |_| {
+            let (bundle, position) = bundle.get().zip(selected.get())?;
+            let name = view.with(|view| view.conformer.clone())?;
+            bundle.molecules()[position].conformers.iter().position(|conformer| *conformer == name)
+        });
         Self {
             bundle,
             view,
+            conformer,
+            coordinates: RwSignal::new(None),
             screen: Memo::new(move |_| view.with(|view| view.screen)),
             selected,
             on,
@@ -208,6 +226,7 @@ impl Explorer {
         history::name_bundle(bundle.address.as_deref());
         self.numbers.set_value(Numbers::new(&bundle.columns, bundle.molecules()));
         self.view.set(view);
+        self.coordinates.set(None);
         self.file.set_value(Some(file));
         self.bundle.set(Some(bundle));
         // After the frame that this makes has been laid out and painted.
@@ -229,6 +248,33 @@ impl Explorer {
         let tasks = self.bundle.get_untracked();
         let task = tasks.as_ref().and_then(|bundle| bundle.manifest.schema.tasks.get(position));
         self.view.update(|view| view.task = task.map(|task| task.name.clone()));
+    }
+
+    /// Looks at a conformer of the molecule that is looked at.
+    pub fn choose_conformer(self, position: usize) {
+        let name = self.bundle.with_untracked(|bundle| {
+            let molecule = &bundle.as_ref()?.molecules()[self.selected.get_untracked()?];
+            molecule.conformers.get(position).cloned()
+        });
+        self.view.update(|view| view.conformer = name);
+    }
+
+    /// The coordinates of the open bundle, which are read when they are first wanted.
+    ///
+    /// # Errors
+    /// In words, if they cannot be read.
+    pub async fn read_coordinates(self) -> Result<Arc<Coordinates>, String> {
+        if let Some(known) = self.coordinates.get_untracked() {
+            return known;
+        }
+        let number = |explorer: Self| explorer.bundle.with_untracked(|b| b.as_ref().map(|b| b.number));
+        let before = number(self);
+        let file = self.file.get_value().ok_or("no bundle is open")?;
+        let read = super::bundle_file::coordinates(&file).await;
+        if number(self) == before {
+            self.coordinates.set(Some(read.clone()));
+        }
+        read
     }
 
     /// Brings a part of the page to the front.

@@ -29,7 +29,8 @@ pub use write::{BundleContents, write};
 const MANIFEST: &str = "manifest.json";
 const MOLECULES: &str = "molecules.json";
 const FEATURES: &str = "features.safetensors";
-const CONFORMERS: &str = "conformers.sdf";
+/// Name of the member with the coordinates of conformers.
+pub const CONFORMERS: &str = "conformers.sdf";
 
 /// Name of the member with the weights of the model at this position.
 fn weights_member(position: usize) -> String {
