@@ -9,6 +9,8 @@ pub mod bundle;
 pub mod config;
 pub mod ensemble;
 pub mod explain;
+pub mod figures;
+pub mod metrics;
 pub mod network;
 pub mod predict;
 pub mod schema;

@@ -17,10 +17,10 @@ use std::path::Path;
 
 use clap::Parser;
 use shared_model::bags::Bags;
+use shared_model::metrics::{Ranking, Scored};
 use trainer::cross_validation::FoldPlan;
 use trainer::data::{self, Dataset, Labels, Splits, TRAIN_SPLIT, Tables};
 use trainer::device::{Device, DeviceModel, Precision};
-use trainer::metrics::{Ranking, Scored};
 use trainer::parameters::RunParameters;
 use trainer::training::{Partition, TrainSettings, train};
 

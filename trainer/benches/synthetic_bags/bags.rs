@@ -10,10 +10,10 @@ use std::fs;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
+use shared_model::metrics::{Ranking, Scored};
 use shared_model::schema::{Task, TaskSchema};
 use trainer::data::{self, Dataset, Labels, Splits, Tables};
 use trainer::device::{Device, DeviceModel, Precision};
-use trainer::metrics::{Ranking, Scored};
 use trainer::parameters::RunParameters;
 use trainer::training::{Partition, TrainSettings, train};
 

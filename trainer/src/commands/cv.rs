@@ -22,10 +22,10 @@ use crate::cross_validation::{
 };
 use crate::data::{Dataset, Splits, TRAIN_SPLIT};
 use crate::ensemble::{Part, join};
-use crate::metrics::Estimate;
 use crate::parameters::RunParameters;
 use crate::report;
 use crate::training::{Progress, TrainError, TrainSettings};
+use shared_model::metrics::Estimate;
 
 #[derive(Debug, Args)]
 pub(super) struct CvArgs {

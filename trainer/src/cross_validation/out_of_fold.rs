@@ -1,10 +1,12 @@
 //! What all folds say together.
 
+use shared_model::metrics::TaskPredictions;
+
 use super::FoldResult;
 use super::plan::{FoldPlan, Round};
 use crate::data::Dataset;
 use crate::labels::LabelMatrix;
-use crate::metrics::{self, TaskMetrics, TaskPredictions};
+use crate::metrics::{self, TaskMetrics};
 use crate::prediction_table::{FoldKey, Parts, PredictionTable};
 
 /// Predictions of every molecule by the models that were not trained on it.
@@ -91,7 +93,7 @@ impl FoldMetrics {
         let weights: Vec<f32> = rows.iter().flat_map(|&row| dataset.weights().row(row)).copied().collect();
         let labels = LabelMatrix::new(&labels, tasks.len());
         let metrics = metrics::evaluate(tasks, labels, &result.probabilities, &weights);
-        let predictions = TaskPredictions::of_tasks(tasks, labels, &[&result.probabilities], &weights);
+        let predictions = metrics::predictions_of_tasks(tasks, labels, &[&result.probabilities], &weights);
         Self {
             molecules: rows.len(),
             positives: labels.positives(),

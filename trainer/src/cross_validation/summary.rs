@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared_model::metrics::{Estimate, TaskPredictions};
 use shared_model::schema::TaskSchema;
 
 use super::store::write_json;
@@ -15,7 +16,7 @@ use super::{
 use crate::atomic_file;
 use crate::data::DatasetSummary;
 use crate::labels::LabelMatrix;
-use crate::metrics::{self, Comparison, Estimate, TaskPredictions};
+use crate::metrics::{self, Comparison};
 
 /// Mean and standard deviation over folds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -216,8 +217,12 @@ impl TaskCvSummary {
         accuracy: bool,
     ) -> Vec<Self> {
         let labels = LabelMatrix::new(&out_of_fold.labels, schema.task_count());
-        let predictions =
-            TaskPredictions::of_tasks(&schema.tasks, labels, &out_of_fold.matrices(), &out_of_fold.weights);
+        let predictions = metrics::predictions_of_tasks(
+            &schema.tasks,
+            labels,
+            &out_of_fold.matrices(),
+            &out_of_fold.weights,
+        );
         let summary = |(index, task): (usize, TaskPredictions)| {
             let over_folds = |value: fn(&FoldMetrics, usize) -> f64| {
                 let folds = folds.iter().filter(|fold| fold.ranks(index));

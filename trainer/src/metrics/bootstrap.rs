@@ -1,13 +1,11 @@
 //! Average precision and ROC AUC of each task with their intervals.
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use shared_model::bundle::TaskMetrics as TaskSummary;
+use shared_model::metrics::{Estimate, RESAMPLES, Ranking, Resampler, TaskPredictions, mean_of, stream};
 use shared_model::schema::Task;
 
-use super::Ranking;
-use super::resampling::{Estimate, RESAMPLES, Resampler};
-use super::task_predictions::{TaskPredictions, mean_of};
+use super::{predictions_of_task, predictions_of_tasks};
 use crate::labels::LabelMatrix;
 use crate::weighting::bitmask_ids;
 
@@ -25,7 +23,7 @@ pub fn summarise(
     seed: u64,
 ) -> Vec<TaskSummary> {
     let summary = |(index, task): (usize, &Task)| {
-        let predictions = TaskPredictions::of_task(task, index, labels, &[predictions], weights);
+        let predictions = predictions_of_task(task, index, labels, &[predictions], weights);
         let [precision, area] = task_estimates(&predictions, index, seed);
         TaskSummary {
             task: task.name.clone(),
@@ -43,13 +41,6 @@ pub fn summarise(
 pub fn task_estimates(predictions: &TaskPredictions, task: usize, seed: u64) -> [Estimate; 2] {
     let resampler = predictions.resampler();
     ranking_estimates(std::slice::from_ref(predictions), &resampler, &mut stream(seed, task))
-}
-
-/// The random stream of a task's intervals.
-pub(super) fn stream(seed: u64, task: usize) -> ChaCha8Rng {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(task as u64);
-    random
 }
 
 /// Average precision and ROC AUC of one or several tasks: the mean over these, for each resample of the molecules.
@@ -83,14 +74,15 @@ pub fn macro_estimates(
     weights: &[f32],
     seed: u64,
 ) -> [Estimate; 2] {
-    let predictions = TaskPredictions::of_tasks(tasks, labels, repeats, weights);
+    let predictions = predictions_of_tasks(tasks, labels, repeats, weights);
     let resampler = Resampler::of_combinations(&bitmask_ids(labels));
     ranking_estimates(&predictions, &resampler, &mut stream(seed, tasks.len()))
 }
 
 #[cfg(test)]
 mod tests {
-    use rand::RngExt;
+    use rand::{RngExt, SeedableRng};
+    use shared_model::metrics::Assessment;
     use shared_model::schema::TaskSchema;
 
     use super::*;
@@ -115,6 +107,23 @@ mod tests {
         }
         let width = |summary: &TaskSummary| summary.roc_auc_interval.high - summary.roc_auc_interval.low;
         assert!(width(&few) > 5.0 * width(&many), "{} {}", width(&few), width(&many));
+    }
+
+    #[test]
+    fn the_summary_is_what_the_assessment_tells() {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let labels: Vec<bool> = (0..120).map(|row| row % 6 == 0).collect();
+        let shift = |positive: bool| if positive { 0.3 } else { 0.0 };
+        let scores: Vec<f32> =
+            labels.iter().map(|&label| shift(label) + random.random_range(0.0f32..0.7)).collect();
+        let tasks = &TaskSchema::euos25().tasks[..1];
+        let (labels, weights) = (LabelMatrix::new(&labels, 1), [1.0; 120]);
+        let summary = summarise(tasks, labels, &scores, &weights, 9).remove(0);
+        let predictions = predictions_of_task(&tasks[0], 0, labels, &[&scores], &weights);
+        let found = Assessment::new(&predictions, 0, 9);
+        assert_eq!(found.average_precision.value, summary.average_precision);
+        assert_eq!(found.average_precision.interval, summary.average_precision_interval);
+        assert_eq!(found.roc_auc.interval, summary.roc_auc_interval);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Whether one model ranks the same molecules better than another: paired bootstrap of the difference.
 
 use serde::{Deserialize, Serialize};
+use shared_model::metrics::{Estimate, RESAMPLES, Resampler, TaskPredictions, stream};
 use shared_model::schema::Task;
 
-use super::bootstrap::{ranking_metrics, stream};
-use super::resampling::{Estimate, RESAMPLES, Resampler};
-use super::task_predictions::TaskPredictions;
+use super::bootstrap::ranking_metrics;
+use super::predictions_of_tasks;
 use crate::labels::LabelMatrix;
 use crate::weighting::bitmask_ids;
 
@@ -48,7 +48,7 @@ pub fn compare(
     seed: u64,
 ) -> Vec<Comparison> {
     let [reference, other] =
-        [reference, other].map(|repeats| TaskPredictions::of_tasks(tasks, labels, repeats, weights));
+        [reference, other].map(|repeats| predictions_of_tasks(tasks, labels, repeats, weights));
     let combinations = Resampler::of_combinations(&bitmask_ids(labels));
     let mean = difference(None, [&reference, &other], &combinations, seed, tasks.len());
     let each = tasks.iter().enumerate().map(|(index, task)| {

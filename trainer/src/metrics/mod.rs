@@ -1,25 +1,14 @@
-//! How well predictions rank molecules, whether their probabilities hold, and how sure that is.
+//! Metrics of matrices of predictions, and of one model against another; the formulas are `shared_model::metrics`.
 
-mod assessment;
 mod bootstrap;
-mod calibration;
 mod comparison;
-mod curves;
-mod ranking;
-mod resampling;
 mod task_predictions;
 
-pub use assessment::{Assessment, Curve, ENRICHMENT_FRACTIONS, HISTOGRAM_BINS, Histogram};
 pub use bootstrap::{macro_estimates, summarise, task_estimates};
-pub use calibration::{
-    BINS, ReliabilityBin, brier_score, expected_calibration_error, reliability, wilson_interval,
-};
 pub use comparison::{Comparison, Difference, compare};
-pub use curves::{grid, precision_at_recalls, true_positive_rates};
-pub use ranking::{CurvePoint, Ranking, Scored};
-pub use resampling::{Estimate, RESAMPLES, Resampler};
-pub use task_predictions::TaskPredictions;
+pub use task_predictions::{predictions_of_task, predictions_of_tasks};
 
+use shared_model::metrics::{Ranking, Scored};
 use shared_model::schema::Task;
 
 use crate::labels::LabelMatrix;

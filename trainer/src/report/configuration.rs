@@ -1,10 +1,10 @@
 //! What the run was made of: data, parameters, files, versions.
 
 use serde_json::Value;
+use shared_model::figures::{Axis, Chart, Style, escape};
 use shared_model::schema::TaskSchema;
 
-use super::chart::{Axis, Chart, Style};
-use super::html::{escape, table};
+use super::html::table;
 use super::run_folder::{Kind, RunFolder};
 use crate::cross_validation::EpochChoice;
 use crate::data::DatasetSummary;
@@ -47,7 +47,7 @@ pub(super) fn data(data: &DatasetSummary, schema: &TaskSchema) -> String {
     let told: Vec<String> =
         counts.iter().enumerate().map(|(index, count)| format!("{count} with {}", index + 1)).collect();
     let description = format!("Molecules by number of conformers: {}.", told.join(", "));
-    body += &chart.figure("Conformers per molecule", &description);
+    body += &chart.figure("Conformers per molecule", &description).html;
     body + "</div>\n"
 }
 

@@ -1,7 +1,8 @@
 //! Folds and ablations of a cross-validation.
 
-use super::chart::{ForestRow, forest};
-use super::html::{escape, estimate, note, number, table};
+use shared_model::figures::{ForestRow, escape, forest};
+
+use super::html::{estimate, note, number, table};
 use crate::cross_validation::{CvSummary, FoldSummary, MeanStd};
 use crate::metrics::{Comparison, Difference};
 
@@ -102,7 +103,7 @@ pub(super) fn ablations(summary: &CvSummary) -> String {
             .collect();
         let told: Vec<String> = rows.iter().map(|row| format!("{} {:+.3}", row.name, row.value)).collect();
         let description = format!("Difference of each variant to the full model: {}.", told.join(", "));
-        body += &forest(title, &description, "Variant minus full model", &rows);
+        body += &forest(title, &description, "Variant minus full model", &rows).html;
     }
     body += "</div>\n";
     let rows: Vec<Vec<String>> = summary

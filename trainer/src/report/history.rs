@@ -1,6 +1,7 @@
 //! Losses and metrics by epoch.
 
-use super::chart::{Axis, Chart, Style};
+use shared_model::figures::{Axis, Chart, Style};
+
 use super::html::note;
 use super::run_folder::{History, Kind, RunFolder};
 
@@ -102,5 +103,5 @@ fn chart(
         .map(|(name, value)| format!("{name} {value:.3}"))
         .collect();
     let description = format!("{title} by epoch, 1 to {last}; at the end: {}.", ends.join(", "));
-    chart.figure(title, &description)
+    chart.figure(title, &description).html
 }

@@ -2,26 +2,12 @@
 
 use std::fmt::Write;
 
-use crate::metrics::Estimate;
-
-/// Text in which nothing is markup.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
+use shared_model::figures::{escape, signed};
+use shared_model::metrics::Estimate;
 
 /// A number with three decimals; a dash for none.
 pub(super) fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "–".into(), |value| signed(value, 3))
-}
-
-/// A number with a true minus sign.
-pub(super) fn signed(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    match text.strip_prefix('-') {
-        Some(digits) if digits.bytes().all(|digit| matches!(digit, b'0' | b'.')) => digits.to_owned(),
-        Some(digits) => format!("−{digits}"),
-        None => text,
-    }
 }
 
 /// `0.231 [0.18, 0.30]`, the interval in small print.
@@ -72,14 +58,4 @@ pub(super) fn page(title: &str, body: &str) -> String {
         escape(title),
         include_str!("report.css")
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rounded_zero_has_no_sign_and_a_minus_is_a_minus() {
-        assert_eq!([signed(-0.0001, 3), signed(-0.12, 2), signed(0.5, 1)], ["0.000", "−0.12", "0.5"]);
-    }
 }

@@ -1,6 +1,5 @@
 //! One HTML file that tells a run: self-contained, readable without script, made from the run folder alone.
 
-mod chart;
 mod configuration;
 mod folds;
 mod history;
@@ -13,7 +12,9 @@ mod search;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use self::html::{escape, estimate, page};
+use shared_model::figures::escape;
+
+use self::html::{estimate, page};
 use self::performance::Performance;
 use self::run_folder::{Kind, RunFolder, search_record};
 use crate::atomic_file;

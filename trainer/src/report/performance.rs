@@ -1,12 +1,12 @@
 //! How well each task is ranked, and whether its probabilities hold.
 
-use super::chart::{Axis, Chart, Style};
-use super::html::{escape, estimate, note, table};
+use shared_model::figures::{self, escape};
+use shared_model::metrics::{Assessment, ENRICHMENT_FRACTIONS, Estimate};
+
+use super::html::{estimate, note, table};
 use super::run_folder::RunFolder;
 use crate::labels::LabelMatrix;
-use crate::metrics::{
-    Assessment, Curve, ENRICHMENT_FRACTIONS, Estimate, HISTOGRAM_BINS, TaskPredictions, macro_estimates,
-};
+use crate::metrics::{macro_estimates, predictions_of_tasks};
 
 /// The assessment of every task.
 pub(super) struct Performance {
@@ -22,7 +22,7 @@ impl Performance {
         let cells = repeats[0].len();
         let labels = LabelMatrix::new(&run.predictions.labels[..cells], tasks.len());
         let weights = &run.predictions.weights[..cells];
-        let predictions = TaskPredictions::of_tasks(tasks, labels, &repeats, weights);
+        let predictions = predictions_of_tasks(tasks, labels, &repeats, weights);
         let assess = |(index, task)| Assessment::new(task, index, run.seed);
         Self {
             macros: macro_estimates(tasks, labels, &repeats, weights, run.seed),
@@ -56,38 +56,33 @@ impl Performance {
                 "With repeats, a metric is computed for each repeat and averaged; the intervals draw molecules with all their repeats.",
             );
         }
-        let [one, five] =
+        let enriched =
             ENRICHMENT_FRACTIONS.map(|fraction| format!("Enrichment at {:.0} %", 100.0 * fraction));
-        let header = ["Task", "Positives", "Prevalence", "Average precision", "Lift", "ROC AUC", &one, &five];
+        let mut header = vec!["Task", "Positives", "Prevalence", "Average precision", "Lift", "ROC AUC"];
+        header.extend(enriched.iter().map(String::as_str));
         let row = |(task, assessment): (&shared_model::schema::Task, &Assessment)| {
             let ranked = |value: Estimate, decimals| {
                 if assessment.has_both_classes() { estimate(value, decimals) } else { "–".into() }
             };
-            vec![
+            let mut row = vec![
                 escape(&task.name),
                 format!("{} of {}", assessment.positives, assessment.molecules),
                 format!("{:.3}", assessment.prevalence),
                 ranked(assessment.average_precision, 3),
                 ranked(assessment.lift, 1),
                 ranked(assessment.roc_auc, 3),
-                ranked(assessment.enrichment[0], 1),
-                ranked(assessment.enrichment[1], 1),
-            ]
+            ];
+            row.extend(assessment.enrichment.map(|value| ranked(value, 1)));
+            row
         };
         let mut rows: Vec<Vec<String>> = run.schema.tasks.iter().zip(&self.tasks).map(row).collect();
         if rows.len() > 1 {
-            let blank = String::new;
+            let mut row = vec![String::new(); header.len()];
             let [precision, area] = self.macros.map(|value| estimate(value, 3));
-            rows.push(vec![
-                "mean of the tasks".into(),
-                blank(),
-                blank(),
-                precision,
-                blank(),
-                area,
-                blank(),
-                blank(),
-            ]);
+            row[0] = "mean of the tasks".into();
+            row[3] = precision;
+            row[5] = area;
+            rows.push(row);
         }
         body += &table("Ranking", &header, &rows);
         let row = |(task, assessment): (&shared_model::schema::Task, &Assessment)| {
@@ -104,13 +99,14 @@ impl Performance {
         body + &table("Calibration (lower is better)", &header, &rows)
     }
 
-    /// Four charts a task.
+    /// Five charts a task.
     pub fn charts(&self, run: &RunFolder) -> String {
         let mut body = note(
             "Precision-recall: how pure a selection stays while it grows to find more of the positives; the dashed line \
              is a model without skill. With few positives the left end rests on one or two molecules and jumps. ROC: the \
              same ranking with the negatives on the x axis; with rare positives a curve that looks good can still mean \
-             many false hits for each true one, so read it with precision. Bands: 95 % bootstrap intervals, point by point.",
+             many false hits for each true one, so read it with precision. Enrichment: how many of the positives are found when only so many of the molecules, those \
+             ranked highest, are looked at. Bands: 95 % bootstrap intervals, point by point.",
         );
         body += &note(
             "Reliability: in each tenth of the probabilities, how many molecules were positives; on the dashed line \
@@ -129,122 +125,13 @@ impl Performance {
                 continue;
             }
             body += "<div class=\"charts\">";
-            body += &precision_recall(&task.name, assessment);
-            body += &roc(&task.name, assessment);
-            body += &reliability(&task.name, assessment);
-            body += &histogram(&task.name, assessment);
+            body += &figures::precision_recall(&task.name, assessment, None).html;
+            body += &figures::roc(&task.name, assessment, None).html;
+            body += &figures::enrichment(&task.name, assessment, None).html;
+            body += &figures::reliability(&task.name, assessment, None).html;
+            body += &figures::histogram(&task.name, assessment, None).html;
             body += "</div>\n";
         }
         body
     }
-}
-
-fn draw(chart: &mut Chart, curve: &Curve, start: Option<(f64, f64)>) {
-    let band: Vec<(f64, f64, f64)> =
-        curve.x.iter().zip(&curve.y).map(|(&x, y)| (x, y.interval.low, y.interval.high)).collect();
-    chart.band("one", &band);
-    let points = curve.x.iter().copied().zip(curve.y.iter().map(|y| y.value));
-    chart.line(Style::of_series(0), "", start.into_iter().chain(points));
-}
-
-fn precision_recall(task: &str, assessment: &Assessment) -> String {
-    let mut chart = Chart::new(Axis::unit("Recall"), Axis::unit("Precision"));
-    draw(&mut chart, &assessment.precision_recall, None);
-    chart.line(Style::BASELINE, "thin", [0.0, 1.0].map(|x| (x, assessment.prevalence)).into_iter());
-    let precision = assessment.average_precision;
-    chart.name(Style::of_series(0), false, format!("model, AP {:.3}", precision.value));
-    chart.name(Style::of_series(0), true, "95 % band");
-    chart.name(Style::BASELINE, false, format!("no skill, {:.3}", assessment.prevalence));
-    let description = format!(
-        "Precision over recall for {task}: average precision {:.3}, between {:.3} and {:.3}; a model without skill reaches {:.3}.",
-        precision.value, precision.interval.low, precision.interval.high, assessment.prevalence
-    );
-    chart.figure("Precision and recall", &description)
-}
-
-fn roc(task: &str, assessment: &Assessment) -> String {
-    let mut chart = Chart::new(Axis::unit("False positive rate"), Axis::unit("True positive rate"));
-    draw(&mut chart, &assessment.roc, Some((0.0, 0.0)));
-    chart.line(Style::BASELINE, "thin", [(0.0, 0.0), (1.0, 1.0)].into_iter());
-    let area = assessment.roc_auc;
-    chart.name(Style::of_series(0), false, format!("model, AUC {:.3}", area.value));
-    chart.name(Style::of_series(0), true, "95 % band");
-    chart.name(Style::BASELINE, false, "no skill, 0.5");
-    let description = format!(
-        "True over false positive rate for {task}: area {:.3}, between {:.3} and {:.3}; a model without skill reaches 0.5.",
-        area.value, area.interval.low, area.interval.high
-    );
-    chart.figure("ROC", &description)
-}
-
-fn reliability(task: &str, assessment: &Assessment) -> String {
-    let mut chart = Chart::new(Axis::unit("Predicted probability"), Axis::unit("Observed share"));
-    chart.line(Style::BASELINE, "thin", [(0.0, 0.0), (1.0, 1.0)].into_iter());
-    for bin in &assessment.reliability {
-        let title = format!(
-            "predicted {:.2}, observed {:.2} [{:.2}, {:.2}]: {} of {} predictions are of positives",
-            bin.predicted, bin.observed, bin.interval.low, bin.interval.high, bin.positives, bin.count
-        );
-        let interval = [bin.interval.low, bin.interval.high];
-        chart.point("one", bin.predicted, bin.observed, interval, &title);
-        let centre = ((bin.predicted * 10.0).floor().min(9.0) + 0.5) / 10.0;
-        chart.text_above(centre, &bin.count.to_string());
-    }
-    chart.name(Style::of_series(0), false, "observed, 95 % interval");
-    chart.name(Style::BASELINE, false, "calibrated");
-    let bins: Vec<String> = assessment
-        .reliability
-        .iter()
-        .map(|bin| format!("{:.2} for {:.2}", bin.observed, bin.predicted))
-        .collect();
-    let description = format!("Share of positives of {task} by predicted probability: {}.", bins.join(", "));
-    chart.figure("Reliability", &description)
-}
-
-fn histogram(task: &str, assessment: &Assessment) -> String {
-    let shares = |counts: &[usize]| -> Vec<f64> {
-        let all = counts.iter().sum::<usize>().max(1) as f64;
-        counts.iter().map(|&count| count as f64 / all).collect()
-    };
-    let histogram = &assessment.histogram;
-    let (positives, negatives) = (shares(&histogram.positives), shares(&histogram.negatives));
-    let highest = positives.iter().chain(&negatives).copied().fold(0.0, f64::max);
-    let high = (highest * 1.05).min(1.0);
-    let axis = Axis { label: "Share of the class", low: 0.0, high };
-    let mut chart = Chart::new(Axis::unit("Predicted probability"), axis);
-    let edge = |bin: usize| bin as f64 / HISTOGRAM_BINS as f64;
-    for (bin, &share) in negatives.iter().enumerate().filter(|&(_, &share)| share > 0.0) {
-        let title = format!(
-            "{:.2} to {:.2}: {} negatives, {} positives",
-            edge(bin),
-            edge(bin + 1),
-            histogram.negatives[bin],
-            histogram.positives[bin]
-        );
-        chart.bar("one", [edge(bin), edge(bin + 1)], share, &title);
-    }
-    let outline =
-        positives.iter().enumerate().flat_map(|(bin, &share)| [(edge(bin), share), (edge(bin + 1), share)]);
-    chart.line(Style::of_series(1), "", outline);
-    chart.name(
-        Style::of_series(0),
-        true,
-        format!("negatives ({})", assessment.molecules - assessment.positives),
-    );
-    chart.name(Style::of_series(1), false, format!("positives ({})", assessment.positives));
-    let mean = |counts: &[usize]| {
-        let all = counts.iter().sum::<usize>().max(1) as f64;
-        counts
-            .iter()
-            .enumerate()
-            .map(|(bin, &count)| (edge(bin) + edge(bin + 1)) / 2.0 * count as f64)
-            .sum::<f64>()
-            / all
-    };
-    let description = format!(
-        "Predicted probabilities of {task}: around {:.2} on average for positives and {:.2} for negatives.",
-        mean(&histogram.positives),
-        mean(&histogram.negatives)
-    );
-    chart.figure("Probabilities by class", &description)
 }

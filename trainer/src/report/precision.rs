@@ -1,8 +1,9 @@
 //! What half precision of the products changes.
 
 use shared_model::bundle::MixedPrecision;
+use shared_model::figures::{escape, signed};
 
-use super::html::{escape, note, signed, table};
+use super::html::{note, table};
 use super::run_folder::{Kind, RunFolder};
 use crate::cross_validation::FoldSummary;
 

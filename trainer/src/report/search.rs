@@ -2,18 +2,13 @@
 
 use serde_json::Value;
 use shared_model::bundle::SearchSummary;
+use shared_model::figures::{self, Axis, Chart, escape, signed};
 
-use super::chart::{Axis, Chart, ForestRow, Style, forest};
-use super::html::{escape, note, signed, table};
+use super::html::{note, table};
 use crate::search::{SearchRecord, TrialRecord};
 
 /// Parameters with a chart of their own.
 const SLICES: usize = 6;
-/// Parameters in the chart of importance.
-const MOST_IMPORTANT: usize = 12;
-/// The style of complete and of pruned trials.
-const COMPLETE: &str = "one";
-const PRUNED: &str = "two";
 
 /// The section of a search.
 pub(super) fn search(record: &SearchRecord) -> String {
@@ -39,64 +34,16 @@ pub(super) fn search(record: &SearchRecord) -> String {
     rows.push(vec!["time of all trials together".into(), format!("{:.2} h", seconds / 3600.0)]);
     body += &format!("<div class=\"left\">{}</div>", table("Search", &["What", "Value"], &rows));
     body += "<div class=\"charts\">";
-    body += &history(record, summary);
-    body += &importance(summary);
+    body += &figures::history(summary).html;
+    body += &match figures::importance(summary) {
+        Some(figure) => figure.html,
+        None => note("There are too few complete trials to tell which parameters mattered."),
+    };
     body += "</div>\n<div class=\"charts\">";
     for name in slices(record, summary) {
         body += &slice(record, &name);
     }
     body + "</div>\n" + &best(record, summary)
-}
-
-/// Every trial by its number, and the best so far.
-fn history(record: &SearchRecord, summary: &SearchSummary) -> String {
-    let valued = || record.trials.iter().filter_map(|trial| Some((trial, trial.outcome.value?)));
-    let last = record.trials.len().max(2) as f64 - 1.0;
-    let numbers = Axis { label: "Trial", low: 0.0, high: last };
-    let mut chart = Chart::new(numbers, Axis::around("Value", valued().map(|(_, value)| value)));
-    let mut best = f64::NEG_INFINITY;
-    let mut steps = Vec::new();
-    for (trial, value) in valued().filter(|(trial, _)| trial.outcome.state == "COMPLETE") {
-        if value > best {
-            steps.extend([(trial.outcome.number as f64, best), (trial.outcome.number as f64, value)]);
-            best = value;
-        }
-    }
-    steps.retain(|(_, value)| value.is_finite());
-    steps.push((last, best));
-    chart.line(Style::BASELINE, "", steps.into_iter());
-    dots(&mut chart, valued().map(|(trial, value)| (trial, trial.outcome.number as f64, value)));
-    name_states(&mut chart, record);
-    chart.name(Style::BASELINE, false, "best so far");
-    let description = format!(
-        "Values of {} trials in their order; the best, {:.4}, is trial {}.",
-        valued().count(),
-        summary.best_value,
-        summary.best_trial
-    );
-    chart.figure("History", &description)
-}
-
-fn importance(summary: &SearchSummary) -> String {
-    if summary.importance.is_empty() {
-        return note("There are too few complete trials to tell which parameters mattered.");
-    }
-    let rows: Vec<ForestRow> = summary
-        .importance
-        .iter()
-        .take(MOST_IMPORTANT)
-        .map(|of| ForestRow {
-            name: of.parameter.clone(),
-            value: of.share,
-            interval: [of.interval.low, of.interval.high],
-        })
-        .collect();
-    let told: Vec<String> = rows.iter().map(|row| format!("{} {:.2}", row.name, row.value)).collect();
-    let description = format!(
-        "Share of each parameter in what set the best tenth of the trials apart (PED-ANOVA), with 95 % intervals: {}.",
-        told.join(", ")
-    );
-    forest("Importance of the parameters", &description, "Share, 95 % interval", &rows)
 }
 
 /// The parameters to draw: the most important ones, or the first that vary.
@@ -153,24 +100,10 @@ fn slice(record: &SearchRecord, name: &str) -> String {
             (chart, positions)
         }
     };
-    dots(&mut chart, points.iter().zip(positions).map(|((trial, _, score), x)| (*trial, x, *score)));
-    chart.figure(name, &format!("Values of {} trials by {name}.", points.len()))
-}
-
-fn dots<'a>(chart: &mut Chart, points: impl Iterator<Item = (&'a TrialRecord, f64, f64)>) {
-    for (trial, x, value) in points {
-        let colour = if trial.outcome.state == "COMPLETE" { COMPLETE } else { PRUNED };
-        let state = trial.outcome.state.to_lowercase();
-        chart.dot(colour, x, value, &format!("trial {}, {state}: {value:.4}", trial.outcome.number));
+    for ((trial, _, score), x) in points.iter().zip(positions) {
+        figures::trial_dot(&mut chart, &trial.outcome, x, *score);
     }
-}
-
-fn name_states(chart: &mut Chart, record: &SearchRecord) {
-    for (colour, state, name) in [(COMPLETE, "COMPLETE", "complete"), (PRUNED, "PRUNED", "pruned")] {
-        if record.trials.iter().any(|trial| trial.outcome.state == state && trial.outcome.value.is_some()) {
-            chart.name(Style { colour, dash: "" }, true, name);
-        }
-    }
+    chart.figure(name, &format!("Values of {} trials by {name}.", points.len())).html
 }
 
 /// The parameters of the best trial.

@@ -1,6 +1,8 @@
 //! Whether probabilities mean what they say: reliability bins, Brier score, expected calibration error.
 
-use shared_model::bundle::Interval;
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::Interval;
 
 use super::Scored;
 
@@ -8,7 +10,7 @@ use super::Scored;
 pub const BINS: usize = 10;
 
 /// Molecules whose predicted probabilities lie close together.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
     /// Predictions in the bin.
     pub count: usize,

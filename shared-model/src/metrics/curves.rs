@@ -1,11 +1,11 @@
-//! Precision-recall and ROC curves on a common grid, where curves can be averaged and given bands.
+//! Precision-recall, ROC and enrichment curves on a common grid, where curves can be averaged and given bands.
 
-use super::Ranking;
+use super::{CurvePoint, Ranking};
 
 /// Intervals of the grid between 0 and 1.
 const INTERVALS: usize = 200;
 
-/// The grid of recalls, or false positive rates.
+/// The grid of recalls, false positive rates, or shares of the molecules.
 pub fn grid() -> Vec<f64> {
     (0..=INTERVALS).map(|index| index as f64 / INTERVALS as f64).collect()
 }
@@ -29,23 +29,33 @@ pub fn precision_at_recalls(ranking: &Ranking) -> Vec<f64> {
 /// True positive rate at each false positive rate of the grid, interpolated linearly, the upper end where the curve
 /// is vertical. With one class only, the diagonal.
 pub fn true_positive_rates(ranking: &Ranking) -> Vec<f64> {
-    let points = ranking.roc();
+    interpolate(&ranking.roc())
+}
+
+/// Share of the positives found among each share of the molecules, those ranked highest first: the enrichment curve,
+/// interpolated linearly, so that all orders of molecules of equal score are averaged. Without positives, the diagonal.
+pub fn found_shares(ranking: &Ranking) -> Vec<f64> {
+    interpolate(&ranking.gains())
+}
+
+/// A rising curve from (0, 0) to (1, 1) on the grid, the upper end where it is vertical; without points, the diagonal.
+fn interpolate(points: &[CurvePoint]) -> Vec<f64> {
     if points.is_empty() {
         return grid();
     }
     let mut next = 0;
-    let rate = |false_positive: f64| {
-        while points.get(next).is_some_and(|point| point.x <= false_positive + 1e-12) {
+    let height = |x: f64| {
+        while points.get(next).is_some_and(|point| point.x <= x + 1e-12) {
             next += 1;
         }
         // The first point is (0, 0), so one is always passed.
         let before = points[next.max(1) - 1];
         points.get(next).map_or(1.0, |after| {
-            let share = ((false_positive - before.x) / (after.x - before.x)).max(0.0);
+            let share = ((x - before.x) / (after.x - before.x)).max(0.0);
             before.y + share * (after.y - before.y)
         })
     };
-    grid().into_iter().map(rate).collect()
+    grid().into_iter().map(height).collect()
 }
 
 #[cfg(test)]
@@ -77,6 +87,14 @@ mod tests {
         assert_eq!((rates[0], rates[99], rates[100], rates[200]), (0.5, 0.5, 1.0, 1.0));
         let tied = true_positive_rates(&ranking(&[(true, 0.5), (false, 0.5)]));
         assert!(tied.iter().zip(grid()).all(|(rate, x)| (rate - x).abs() < 1e-12), "the diagonal");
+    }
+
+    #[test]
+    fn the_enrichment_curve_counts_positives_from_the_top() {
+        let found = found_shares(&ranking(&[(true, 0.9), (false, 0.8), (true, 0.7), (false, 0.6)]));
+        assert_eq!([found[0], found[25], found[50], found[100], found[150]], [0.0, 0.25, 0.5, 0.5, 1.0]);
+        let tied = found_shares(&ranking(&[(true, 0.5), (false, 0.5), (false, 0.5)]));
+        assert!(tied.iter().zip(grid()).all(|(share, x)| (share - x).abs() < 1e-12), "the diagonal");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::html::{escape, signed};
+use super::text::{escape, signed};
 
 const WIDTH: f64 = 520.0;
 const LEFT: f64 = 60.0;
@@ -11,12 +11,14 @@ const TOP: f64 = 22.0;
 const BOTTOM: f64 = 44.0;
 
 /// Colours of series, safe for the colour-blind (after Okabe and Ito), by the names of the style sheet.
-pub(super) const SERIES: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
+const SERIES: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
 
 /// Colour and dashes of a series; `dash` is `""`, `"dash"` or `"dot"`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
+pub struct Style {
+    /// Name of the colour in the style sheet: `one` to `six`, or `soft`.
     pub colour: &'static str,
+    /// Name of the dashes.
     pub dash: &'static str,
 }
 
@@ -27,14 +29,18 @@ impl Style {
         Self { colour: SERIES[index % SERIES.len()], dash }
     }
 
+    /// What a series is compared with.
     pub const BASELINE: Self = Self { colour: "soft", dash: "dash" };
 }
 
 /// An axis from `low` to `high`.
 #[derive(Debug, Clone)]
-pub(super) struct Axis {
+pub struct Axis {
+    /// What is drawn along it.
     pub label: &'static str,
+    /// Its lower end.
     pub low: f64,
+    /// Its upper end.
     pub high: f64,
 }
 
@@ -81,19 +87,58 @@ impl Axis {
     }
 }
 
+/// A figure, and what can be read off it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// A `<figure>` with caption, legend and SVG.
+    pub html: String,
+    /// Points in the order in which they are read off.
+    pub points: Vec<ReadOut>,
+    /// Along which side that is.
+    pub along: Along,
+}
+
+/// How the points of a figure follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Along {
+    /// From left to right.
+    X,
+    /// From the top down.
+    Y,
+}
+
+/// What a figure says at a point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadOut {
+    /// Place from the left, as a share of the width of the drawing.
+    pub x: f64,
+    /// Place from the top, as a share of its height.
+    pub y: f64,
+    /// In words.
+    pub text: String,
+}
+
 /// A chart that is being drawn.
 #[derive(Debug)]
-pub(super) struct Chart {
+pub struct Chart {
     x: Axis,
     y: Axis,
     height: f64,
     marks: String,
     legend: Vec<(Style, bool, String)>,
+    points: Vec<ReadOut>,
 }
 
 impl Chart {
+    /// An empty chart.
     pub fn new(x: Axis, y: Axis) -> Self {
-        Self { x, y, height: 300.0, marks: String::new(), legend: Vec::new() }
+        Self { x, y, height: 300.0, marks: String::new(), legend: Vec::new(), points: Vec::new() }
+    }
+
+    /// Something to read off at a point.
+    pub fn read_out(&mut self, x: f64, y: f64, text: String) {
+        let (x, y) = self.at(x, y);
+        self.points.push(ReadOut { x: x / WIDTH, y: y / self.height, text });
     }
 
     fn at(&self, x: f64, y: f64) -> (f64, f64) {
@@ -199,7 +244,8 @@ impl Chart {
     }
 
     /// The chart as a figure; `description` says in words what it shows.
-    pub fn figure(self, title: &str, description: &str) -> String {
+    pub fn figure(mut self, title: &str, description: &str) -> Figure {
+        self.points.sort_by(|a, b| a.x.total_cmp(&b.x));
         let mut svg = figure_head(title, description, WIDTH, self.height, &self.legend);
         for (tick, label) in self.x.labelled_ticks() {
             let ((x, bottom), (_, top)) = (self.at(tick, self.y.low), self.at(tick, self.y.high));
@@ -234,20 +280,23 @@ impl Chart {
             escape(self.y.label),
             self.marks
         );
-        svg
+        Figure { html: svg, points: self.points, along: Along::X }
     }
 }
 
 /// A row of a forest plot.
 #[derive(Debug, Clone)]
-pub(super) struct ForestRow {
+pub struct ForestRow {
+    /// What is compared.
     pub name: String,
+    /// Its difference.
     pub value: f64,
+    /// Lower and upper end of its interval.
     pub interval: [f64; 2],
 }
 
 /// Differences with their intervals beside a line at no difference.
-pub(super) fn forest(title: &str, description: &str, label: &'static str, rows: &[ForestRow]) -> String {
+pub fn forest(title: &str, description: &str, label: &'static str, rows: &[ForestRow]) -> Figure {
     const NAMES: f64 = 130.0;
     const ROW: f64 = 26.0;
     let values = rows.iter().flat_map(|row| [row.interval[0], row.interval[1], row.value]);
@@ -270,29 +319,32 @@ pub(super) fn forest(title: &str, description: &str, label: &'static str, rows: 
         }
     }
     let zero = x(0.0);
+    let mut points = Vec::new();
     let _ = write!(svg, "<path class=\"axis\" d=\"M{zero:.1} {TOP}L{zero:.1} {bottom:.1}\"/>");
     for (index, row) in rows.iter().enumerate() {
         let y = TOP + ROW * (index as f64 + 0.5);
         let [low, high] = row.interval;
+        let text =
+            format!("{}: {} [{}, {}]", row.name, signed(row.value, 3), signed(low, 3), signed(high, 3));
         let _ = write!(
             svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text><g><title>{name}: {} [{}, {}]</title>\
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text><g><title>{}</title>\
              <path class=\"mark s-one\" d=\"M{:.1} {y:.1}L{:.1} {y:.1}\"/><circle class=\"f-one\" cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4.5\"/></g>",
             NAMES - 10.0,
             y + 4.0,
-            signed(row.value, 3),
-            signed(low, 3),
-            signed(high, 3),
+            escape(&row.name),
+            escape(&text),
             x(low),
             x(high),
-            x(row.value),
-            name = escape(&row.name)
+            x(row.value)
         );
+        points.push(ReadOut { x: x(row.value) / WIDTH, y: y / height, text });
     }
     let (middle, y) = (f64::midpoint(NAMES, WIDTH - RIGHT), height - 8.0);
     let _ =
         write!(svg, "<text x=\"{middle:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{}</text>", escape(label));
-    svg + "</svg></figure>\n"
+    svg += "</svg></figure>\n";
+    Figure { html: svg, points, along: Along::Y }
 }
 
 fn figure_head(
@@ -302,7 +354,7 @@ fn figure_head(
     height: f64,
     legend: &[(Style, bool, String)],
 ) -> String {
-    let mut head = format!("<figure><figcaption>{}</figcaption>", escape(title));
+    let mut head = format!("<figure class=\"chart\"><figcaption>{}</figcaption>", escape(title));
     if !legend.is_empty() {
         head += "<ul class=\"legend\">";
         for (Style { colour, dash }, area, name) in legend {
@@ -358,7 +410,7 @@ mod tests {
         let mut chart = Chart::new(Axis::unit("x"), Axis::unit("y"));
         let points = [(0.0, 0.5), (0.5, f64::NAN), (1.0, 0.5)];
         chart.line(Style::of_series(0), "", points.into_iter());
-        let figure = chart.figure("Title", "Two <points>");
+        let figure = chart.figure("Title", "Two <points>").html;
         assert!(!figure.contains("NaN") && figure.contains("M60.0 139.0M508.0 139.0"), "{figure}");
         assert!(figure.contains("Two &lt;points&gt;"));
     }

@@ -115,6 +115,21 @@ impl Ranking {
         std::iter::once(Step::default()).chain(self.steps.iter().copied()).map(point).collect()
     }
 
+    /// Share of the molecules picked, highest score first, and share of the positives among them, from (0, 0) on and at each
+    /// distinct score; empty without positives.
+    pub fn gains(&self) -> Vec<CurvePoint> {
+        let total = self.total();
+        if total.positive == 0.0 {
+            return Vec::new();
+        }
+        let all = total.positive + total.negative;
+        let point = |step: Step| CurvePoint {
+            x: (step.positive + step.negative) / all,
+            y: step.positive / total.positive,
+        };
+        std::iter::once(Step::default()).chain(self.steps.iter().copied()).map(point).collect()
+    }
+
     /// Enrichment factor: prevalence among the `fraction` of molecules that are ranked highest over the prevalence
     /// among all (Pearlman and Charifson 2001). 0 without positives.
     ///
@@ -254,6 +269,22 @@ mod tests {
         assert!((ranking.enrichment(0.3) - 2.0 / 3.0 / 0.2).abs() < 1e-12);
         assert!((ranking.enrichment(0.01) - 5.0).abs() < 1e-12, "at least one molecule is picked");
         assert!((ranking.enrichment(1.0) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn gains_end_at_all_molecules_and_are_the_enrichment_at_every_step() {
+        for seed in 0..5 {
+            let ranking = random_ranking(seed);
+            let gains = ranking.gains();
+            let (first, last) = (gains[0], gains[gains.len() - 1]);
+            assert_eq!((first.x, first.y), (0.0, 0.0));
+            assert!((last.x - 1.0).abs() < 1e-12 && (last.y - 1.0).abs() < 1e-12);
+        }
+        let molecules: Vec<_> = (0..10).map(|rank| (rank == 0 || rank == 2, -f64::from(rank), 1.0)).collect();
+        let ranking = ranking(&molecules);
+        for point in &ranking.gains()[1..] {
+            assert!((point.y / point.x - ranking.enrichment(point.x)).abs() < 1e-12);
+        }
     }
 
     #[test]

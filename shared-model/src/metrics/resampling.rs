@@ -1,9 +1,9 @@
 //! How sure a metric is: percentile bootstrap intervals (Efron 1979) over molecules, in strata.
 
-use rand::RngExt;
+use crate::bundle::Interval;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use shared_model::bundle::Interval;
 
 /// Resamples of an interval: the ends of a 95 % interval rest on the 25 outermost.
 pub const RESAMPLES: usize = 1000;
@@ -48,8 +48,7 @@ impl Resampler {
         Self { strata: vec![class(true), class(false)], molecules: positive.len() }
     }
 
-    /// The strata are the combinations of labels, given as one number a molecule (see
-    /// [`bitmask_ids`](crate::weighting::bitmask_ids)); combinations of fewer than five molecules form one stratum.
+    /// The strata are the combinations of labels, given as one number a molecule; combinations of fewer than five molecules form one stratum.
     pub fn of_combinations(combinations: &[u32]) -> Self {
         let mut known: Vec<u32> = combinations.to_vec();
         known.sort_unstable();
@@ -75,6 +74,13 @@ impl Resampler {
     }
 }
 
+/// The random stream of a task's intervals.
+pub fn stream(seed: u64, task: usize) -> ChaCha8Rng {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(task as u64);
+    random
+}
+
 /// The interval between the 2.5th and the 97.5th percentile.
 fn percentiles(mut values: Vec<f64>) -> Interval {
     values.sort_by(f64::total_cmp);
@@ -84,8 +90,6 @@ fn percentiles(mut values: Vec<f64>) -> Interval {
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
-
     use super::*;
 
     #[test]

@@ -2,30 +2,31 @@
 
 use rand_chacha::ChaCha8Rng;
 
+use serde::{Deserialize, Serialize};
+
 use super::Ranking;
-use super::bootstrap::stream;
 use super::calibration::{ReliabilityBin, brier_score, expected_calibration_error, reliability};
-use super::curves::{grid, precision_at_recalls, true_positive_rates};
-use super::resampling::{Estimate, RESAMPLES, Resampler};
+use super::curves::{found_shares, grid, precision_at_recalls, true_positive_rates};
+use super::resampling::{Estimate, RESAMPLES, Resampler, stream};
 use super::task_predictions::{TaskPredictions, mean_of};
 
 /// Shares of the molecules, ranked highest, whose enrichment is told.
-pub const ENRICHMENT_FRACTIONS: [f64; 2] = [0.01, 0.05];
+pub const ENRICHMENT_FRACTIONS: [f64; 3] = [0.01, 0.05, 0.1];
 
 /// Bins of a histogram of probabilities.
 pub const HISTOGRAM_BINS: usize = 25;
 
 /// A curve with its 95 % band, point by point.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    /// Recall, or false positive rate.
+    /// Recall, false positive rate, or share of the molecules.
     pub x: Vec<f64>,
-    /// Precision, or true positive rate, with its interval.
+    /// Precision, true positive rate, or share of the positives, with its interval.
     pub y: Vec<Estimate>,
 }
 
 /// Numbers of predictions by probability, in bins of equal width, of each class.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Histogram {
     /// Predictions of positives in each bin.
     pub positives: Vec<usize>,
@@ -34,7 +35,7 @@ pub struct Histogram {
 }
 
 /// What is told of one task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Assessment {
     /// Molecules, M.
     pub molecules: usize,
@@ -51,7 +52,7 @@ pub struct Assessment {
     /// Area under the ROC curve.
     pub roc_auc: Estimate,
     /// Enrichment factors at [`ENRICHMENT_FRACTIONS`].
-    pub enrichment: [Estimate; 2],
+    pub enrichment: [Estimate; 3],
     /// Mean squared error of the probabilities.
     pub brier: Estimate,
     /// Expected calibration error.
@@ -60,6 +61,8 @@ pub struct Assessment {
     pub precision_recall: Curve,
     /// True over false positive rate.
     pub roc: Curve,
+    /// Share of the positives over share of the molecules, ranked highest first.
+    pub found: Curve,
     /// Reliability bins that hold predictions.
     pub reliability: Vec<ReliabilityBin>,
     /// Probabilities by class.
@@ -68,11 +71,48 @@ pub struct Assessment {
 
 impl Assessment {
     /// Assesses the predictions of the task of this index; positives and negatives are resampled apart, and the same
-    /// seed gives the same intervals, those of [`summarise`](super::summarise).
+    /// seed gives the same intervals.
     pub fn new(predictions: &TaskPredictions, task: usize, seed: u64) -> Self {
-        let resampler = predictions.resampler();
+        let mut assessing = Assessing::new(predictions, task, seed);
+        while assessing.resample() < RESAMPLES {}
+        assessing.finish()
+    }
+
+    /// Whether both classes are there: otherwise there is nothing to rank.
+    pub fn has_both_classes(&self) -> bool {
+        self.positives > 0 && self.positives < self.molecules
+    }
+}
+
+/// An assessment on its way, one resample after another: for callers that must not stand still for long.
+#[derive(Debug)]
+pub struct Assessing<'a> {
+    predictions: &'a TaskPredictions,
+    resampler: Resampler,
+    random: ChaCha8Rng,
+    resamples: Vec<Vec<f64>>,
+}
+
+impl<'a> Assessing<'a> {
+    /// Before the first resample, see [`Assessment::new`].
+    pub fn new(predictions: &'a TaskPredictions, task: usize, seed: u64) -> Self {
+        let resamples = Vec::with_capacity(RESAMPLES);
+        Self { predictions, resampler: predictions.resampler(), random: stream(seed, task), resamples }
+    }
+
+    /// Draws one resample; returns how many there are now. [`RESAMPLES`] are wanted.
+    pub fn resample(&mut self) -> usize {
+        self.resamples.push(numbers(self.predictions, Some(&self.resampler.draw(&mut self.random))));
+        self.resamples.len()
+    }
+
+    /// The assessment, with intervals from the resamples so far.
+    ///
+    /// # Panics
+    /// Without a resample.
+    pub fn finish(self) -> Assessment {
+        let Self { predictions, resamples, .. } = self;
         let numbers = numbers(predictions, None);
-        let resamples = resample(predictions, &resampler, &mut stream(seed, task));
         // Transposed: the resamples of each number.
         let estimate = |index: usize| {
             Estimate::new(numbers[index], resamples.iter().map(|resample| resample[index]).collect())
@@ -83,7 +123,7 @@ impl Assessment {
             y: (0..x.len()).map(|point| estimate(SCALARS + from * x.len() + point)).collect(),
         };
         let all = || (0..predictions.repeats()).flat_map(|repeat| predictions.scored(repeat, None));
-        Self {
+        Assessment {
             molecules: predictions.molecules(),
             positives: predictions.positives(),
             repeats: predictions.repeats(),
@@ -91,24 +131,20 @@ impl Assessment {
             average_precision: estimate(0),
             roc_auc: estimate(1),
             lift: estimate(2),
-            enrichment: [estimate(3), estimate(4)],
-            brier: estimate(5),
-            calibration_error: estimate(6),
+            enrichment: [estimate(3), estimate(4), estimate(5)],
+            brier: estimate(6),
+            calibration_error: estimate(7),
             precision_recall: curve(0),
             roc: curve(1),
+            found: curve(2),
             reliability: reliability(all(), predictions.repeats()),
             histogram: histogram(all().map(|molecule| (molecule.positive, molecule.score))),
         }
     }
-
-    /// Whether both classes are there: otherwise there is nothing to rank.
-    pub fn has_both_classes(&self) -> bool {
-        self.positives > 0 && self.positives < self.molecules
-    }
 }
 
 /// Numbers before those of the curves.
-const SCALARS: usize = 7;
+const SCALARS: usize = 8;
 
 /// Everything that has an interval, mean over the repeats, in one list: the scalars, then the curves.
 fn numbers(predictions: &TaskPredictions, draws: Option<&[u32]>) -> Vec<f64> {
@@ -124,18 +160,15 @@ fn numbers(predictions: &TaskPredictions, draws: Option<&[u32]>) -> Vec<f64> {
         mean(&lift),
         mean(&|ranking| ranking.enrichment(ENRICHMENT_FRACTIONS[0])),
         mean(&|ranking| ranking.enrichment(ENRICHMENT_FRACTIONS[1])),
+        mean(&|ranking| ranking.enrichment(ENRICHMENT_FRACTIONS[2])),
         by_repeat(&|repeat| brier_score(predictions.scored(repeat, draws))),
         by_repeat(&|repeat| expected_calibration_error(&reliability(predictions.scored(repeat, draws), 1))),
     ];
-    for curve in [precision_at_recalls, true_positive_rates] {
+    for curve in [precision_at_recalls, true_positive_rates, found_shares] {
         let curves: Vec<Vec<f64>> = rankings.iter().map(curve).collect();
         numbers.extend((0..curves[0].len()).map(|point| mean_of(curves.iter().map(|curve| curve[point]))));
     }
     numbers
-}
-
-fn resample(predictions: &TaskPredictions, resampler: &Resampler, random: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
-    (0..RESAMPLES).map(|_| numbers(predictions, Some(&resampler.draw(random)))).collect()
 }
 
 fn histogram(predictions: impl Iterator<Item = (bool, f64)>) -> Histogram {
@@ -150,47 +183,51 @@ fn histogram(predictions: impl Iterator<Item = (bool, f64)>) -> Histogram {
 #[cfg(test)]
 mod tests {
     use rand::{RngExt, SeedableRng};
-    use shared_model::schema::TaskSchema;
 
     use super::*;
-    use crate::labels::LabelMatrix;
-    use crate::metrics::summarise;
 
-    fn assessed(repeats: usize) -> (Assessment, shared_model::bundle::TaskMetrics) {
+    fn predictions(repeats: usize) -> TaskPredictions {
         let mut random = ChaCha8Rng::seed_from_u64(5);
         let labels: Vec<bool> = (0..120).map(|row| row % 6 == 0).collect();
-        let mut predictions = || -> Vec<f32> {
-            let shift = |positive: bool| if positive { 0.3 } else { 0.0 };
-            labels.iter().map(|&label| shift(label) + random.random_range(0.0f32..0.7)).collect()
-        };
-        let scores: Vec<Vec<f32>> = (0..repeats).map(|_| predictions()).collect();
-        let repeats: Vec<&[f32]> = scores.iter().map(Vec::as_slice).collect();
-        let tasks = &TaskSchema::euos25().tasks[..1];
-        let labels = LabelMatrix::new(&labels, 1);
-        let task = TaskPredictions::of_task(&tasks[0], 0, labels, &repeats, &[1.0; 120]);
-        let summary = summarise(tasks, labels, repeats[0], &[1.0; 120], 9).remove(0);
-        (Assessment::new(&task, 0, 9), summary)
+        let shift = |positive: bool| if positive { 0.3 } else { 0.0 };
+        let mut scores =
+            || labels.iter().map(|&label| shift(label) + random.random_range(0.0..0.7)).collect();
+        let scores = (0..repeats).map(|_| scores()).collect();
+        TaskPredictions::new(labels.clone(), vec![1.0; 120], scores)
+    }
+
+    fn assessed(repeats: usize) -> Assessment {
+        Assessment::new(&predictions(repeats), 0, 9)
     }
 
     #[test]
-    fn it_tells_what_the_summary_tells_and_is_consistent_in_itself() {
-        let (found, summary) = assessed(1);
+    fn it_is_consistent_in_itself() {
+        let found = assessed(1);
         assert_eq!((found.positives, found.molecules, found.prevalence), (20, 120, 1.0 / 6.0));
-        assert_eq!(found.average_precision.value, summary.average_precision);
-        assert_eq!(found.average_precision.interval, summary.average_precision_interval);
-        assert_eq!(found.roc_auc.interval, summary.roc_auc_interval);
-        assert!((found.lift.value - 6.0 * summary.average_precision).abs() < 1e-12);
+        assert!((found.lift.value - 6.0 * found.average_precision.value).abs() < 1e-12);
         let counts = |bins: &[usize]| bins.iter().sum::<usize>();
         assert_eq!((counts(&found.histogram.positives), counts(&found.histogram.negatives)), (20, 100));
         assert_eq!(found.reliability.iter().map(|bin| bin.count).sum::<usize>(), 120);
-        for curve in [&found.precision_recall, &found.roc] {
+        for curve in [&found.precision_recall, &found.roc, &found.found] {
             assert!(curve.y.iter().all(|y| y.interval.low <= y.interval.high));
         }
+        // A tenth of the molecules holds so many times its share of the positives.
+        assert!((found.found.y[20].value - 0.1 * found.enrichment[2].value).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_resample_after_another_is_the_same_as_all_at_once() {
+        let predictions = predictions(1);
+        let mut assessing = Assessing::new(&predictions, 0, 9);
+        for count in 1..=RESAMPLES {
+            assert_eq!(assessing.resample(), count);
+        }
+        assert_eq!(assessing.finish(), assessed(1));
     }
 
     #[test]
     fn repeats_are_averaged_and_do_not_count_as_more_molecules() {
-        let (once, thrice) = (assessed(1).0, assessed(3).0);
+        let (once, thrice) = (assessed(1), assessed(3));
         assert_eq!((thrice.molecules, thrice.positives), (120, 20));
         assert_ne!(once.roc_auc.value, thrice.roc_auc.value);
         let width = |found: &Assessment| found.roc_auc.interval.high - found.roc_auc.interval.low;
