@@ -7,12 +7,15 @@
 //! What needs no browser (what is looked at, which rows a table shows) stands outside both and is tested natively.
 
 pub mod colour;
+pub mod comparison;
 pub mod coordinates;
 pub mod drawing_queue;
 pub mod export;
 pub mod inquiry;
+pub mod labelled;
 #[cfg(target_arch = "wasm32")]
 pub mod model;
+pub mod nearest;
 #[cfg(target_arch = "wasm32")]
 pub mod page;
 pub mod percentile;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use shared_model::ensemble::Estimate;
 use shared_model::explain::TaskExplanation;
+use shared_model::metrics::Assessment;
 
 /// Where the person (or the page's address) wants the model to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,8 @@ pub enum Request {
     },
     /// To explain a molecule, at any time after [`Report::Running`].
     Explain(Question),
+    /// To assess predictions; a request before it is given up.
+    Assess(Assess),
 }
 
 /// Which molecule to explain, as if it had some of its conformers only.
@@ -69,6 +72,37 @@ pub struct Question {
     pub molecule: u32,
     /// Whether each of its conformers is on; one is at least.
     pub on: Vec<bool>,
+}
+
+/// Which predictions to assess.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assess {
+    /// Number of the request.
+    pub number: u32,
+    /// The tasks, in the order in which they are wanted.
+    pub tasks: Vec<TaskScores>,
+}
+
+/// Labels and probabilities of M molecules for one task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskScores {
+    /// Position of the task.
+    pub task: u32,
+    /// Whether each molecule is a positive `[M]`.
+    pub positive: Vec<bool>,
+    /// Their probabilities `[M]`.
+    pub scores: Vec<f32>,
+}
+
+/// How good the predictions of a task are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assessed {
+    /// Number of the request.
+    pub number: u32,
+    /// Position of the task.
+    pub task: u32,
+    /// What is told of it.
+    pub assessment: Assessment,
 }
 
 /// The answer to a question.
@@ -115,6 +149,8 @@ pub enum Report {
     },
     /// A molecule is explained.
     Explained(Explained),
+    /// A task is assessed.
+    Assessed(Box<Assessed>),
     /// The molecules travel without their features: there is nothing to predict.
     NoInputs,
     /// Every molecule of the bundle has its prediction.

@@ -16,6 +16,9 @@ const features = [
   ['--feat3d', join(tables, 'feat3d_scaled.csv.gz')],
   ['--feat3d-qm', join(tables, 'feat3d_qm_scaled.csv.gz')],
 ].flat();
+/** The words that name the tables of what `writeTrained` trains on. */
+export const inputsOfTrained = () => ['--labels', join(tables, 'labels.csv'), ...features];
+
 const inputs = ['--labels', join(imported, 'labels.csv'), ...features];
 
 /** Writes the bundles into a folder of their own. */
@@ -84,20 +87,70 @@ const manifest = (change) => (bytes) => {
   return Buffer.from(JSON.stringify(value));
 };
 
+/** A small model trained on the chromophores for some epochs: its run folder, with the bundle `model.optimil`. */
+function trainSmall(folder, seed, mol_hidden) {
+  const size = { mol_layers: 2, inst_hidden: 32, inst_layers: 2, proj_dim: 32, attn_heads: 4, mixer_hidden: 32 };
+  const parameters = { ...size, mol_hidden, mixer_layers: 2, head_num_layers: 1, lr: 0.003 };
+  writeFileSync(`${folder}.json`, JSON.stringify(parameters));
+  const run = ['--schema', join(tables, 'schema.toml'), '--params', `${folder}.json`, '--seed', String(seed)];
+  const labels = ['--labels', join(tables, 'labels.csv')];
+  const words = ['train', ...labels, ...features, ...run, '--device', 'cpu', '--max-epochs', '3', '-o', folder];
+  execFileSync(OPTIMIL, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  return folder;
+}
+
+/**
+ * Two models trained on the same molecules with other seeds, `first.optimil` and `second.optimil`; the second says that its
+ * parameters come from a search. `run` is the run folder of the first.
+ */
+export function writeTrained() {
+  const folder = mkdtempSync(join(tmpdir(), 'optimil-'));
+  const file = (name) => join(folder, name);
+  const run = trainSmall(file('run'), 0, 32);
+  const first = readFileSync(join(run, 'model.optimil'));
+  writeFileSync(file('first.optimil'), first);
+  const second = readFileSync(join(trainSmall(file('other'), 1, 48), 'model.optimil'));
+  writeFileSync(file('second.optimil'), changed(second, { 'manifest.json': manifest((m) => (m.search = SEARCH)) }));
+  const unlabelled = (bytes) => {
+    const molecules = JSON.parse(bytes);
+    molecules.forEach((molecule) => delete molecule.labels);
+    return Buffer.from(JSON.stringify(molecules));
+  };
+  writeFileSync(file('unlabelled.optimil'), changedMember(first, 'molecules.json', unlabelled));
+  return { folder, file, run, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+/** A search of seven trials, two of them given up, one failed. */
+export const SEARCH = {
+  study: 'dyes',
+  best_trial: 3,
+  best_value: 0.41,
+  trials: [0.2, 0.31, 0.25, 0.41, 0.1, 0.05, null].map((value, number) => ({
+    number,
+    state: value === null ? 'FAIL' : number > 3 ? 'PRUNED' : 'COMPLETE',
+    ...(value === null ? {} : { value }),
+  })),
+  importance: [
+    { parameter: 'lr', share: 0.7, interval: { low: 0.5, high: 0.85 } },
+    { parameter: 'mixer_dropout', share: 0.3, interval: { low: 0.1, high: 0.5 } },
+  ],
+};
+
+/** The bundle with one member changed, and the manifest telling so. */
+function changedMember(bundle, name, change) {
+  const bytes = change(Buffer.from(unzip(bundle).get(name)));
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const told = manifest((m) => (m.members[name] = { size: bytes.length, sha256 }));
+  return changed(bundle, { [name]: () => bytes, 'manifest.json': told });
+}
+
 /** Trains three small models with different seeds, joins them, and predicts with them all. */
 export function writeEnsemble() {
   const folder = mkdtempSync(join(tmpdir(), 'optimil-'));
   const file = (name) => join(folder, name);
   const optimil = (...words) => execFileSync(OPTIMIL, words, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const size = { mol_layers: 2, inst_hidden: 32, inst_layers: 2, proj_dim: 32, attn_heads: 4, mixer_hidden: 32 };
   const labels = ['--labels', join(tables, 'labels.csv')];
-  const members = [0, 1, 2].map((seed) => {
-    const parameters = { ...size, mol_hidden: 32 + 16 * seed, mixer_layers: 2, head_num_layers: 1, lr: 0.003 };
-    writeFileSync(file('parameters.json'), JSON.stringify(parameters));
-    const run = ['--schema', join(tables, 'schema.toml'), '--params', file('parameters.json'), '--seed', String(seed)];
-    optimil('train', ...labels, ...features, ...run, '--device', 'cpu', '--max-epochs', '3', '-o', file(`seed ${seed}`));
-    return join(file(`seed ${seed}`), 'model.optimil');
-  });
+  const members = [0, 1, 2].map((seed) => join(trainSmall(file(`seed ${seed}`), seed, 32 + 16 * seed), 'model.optimil'));
   optimil('ensemble', ...members, '-o', file('ensemble.optimil'));
   const split = ['--split', 'leaderboard', '--device', 'cpu', '--members'];
   optimil('predict', file('ensemble.optimil'), ...labels, ...features, ...split, '-o', file('predictions.csv'));

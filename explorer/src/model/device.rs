@@ -1,5 +1,7 @@
 //! Which device runs the model: tried out, not guessed.
 
+use std::cell::Cell;
+
 use burn::DispatchDevice;
 use burn::backend::flex::FlexDevice;
 use burn::backend::wgpu::graphics::WebGpu;
@@ -14,6 +16,10 @@ use wasm_bindgen_futures::JsFuture;
 use super::scoring::{self, Scorer};
 use super::{now, refused, report, scope};
 use crate::protocol::{Device, DeviceChoice, Report};
+
+thread_local! {
+    static IN_USE: Cell<Option<Device>> = const { Cell::new(None) };
+}
 
 /// What the browser offers for WebGPU.
 #[derive(PartialEq, Eq)]
@@ -50,6 +56,7 @@ pub async fn choose(
             (scorer, reason.to_owned())
         }
     };
+    IN_USE.set(Some(scorer.device));
     for (position, model) in bundle.manifest().models.iter().enumerate().skip(1) {
         report(&Report::ReadingWeights { model: position });
         let model = ensemble::load(bundle, model, &scorer.burn_device).map_err(refused)?;
@@ -71,16 +78,31 @@ async fn faster(bundle: &BundleReader<'_>, bags: &Bags) -> Result<(Scorer, Strin
 
 /// The first model of the bundle on a device.
 async fn first(device: Device, bundle: &BundleReader<'_>) -> Result<Scorer, Report> {
+    IN_USE.set(Some(device));
     let burn_device = match device {
         Device::Cpu => DispatchDevice::Flex(FlexDevice),
         Device::WebGpu => {
             let device = WgpuDevice::default();
-            init_setup_async::<WebGpu>(&device, Default::default()).await;
+            let setup = init_setup_async::<WebGpu>(&device, Default::default()).await;
+            setup.device.set_device_lost_callback(|_, message| lost(&message));
             DispatchDevice::Wgpu(device)
         }
     };
     let model = ensemble::load(bundle, &bundle.manifest().models[0], &burn_device).map_err(refused)?;
     Ok(Scorer { device, burn_device, models: vec![model] })
+}
+
+/// The device that computes at this moment; none: no bundle is open yet.
+pub fn in_use() -> Option<Device> {
+    IN_USE.get()
+}
+
+/// A lost device answers nothing any more, and no error may ever come of it.
+fn lost(message: &str) {
+    if in_use() == Some(Device::WebGpu) {
+        let message = message.trim().trim_end_matches('.');
+        report(&Report::Crashed(format!("the graphics device was lost: {message}")));
+    }
 }
 
 /// Predicts the first batch twice: the first time compiles shaders, the second is measured, in milliseconds.

@@ -1,6 +1,7 @@
 //! The model worker: reads the weights of one bundle, chooses a device and predicts every molecule; explains single ones
 //! when it is asked.
 
+mod assessing;
 mod device;
 mod explaining;
 mod scoring;
@@ -19,12 +20,14 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
 
 use self::scoring::Scorer;
-use crate::protocol::{DeviceChoice, Report, Request};
+use crate::protocol::{Device, DeviceChoice, Report, Request};
 
 /// What runs: the models of a bundle on their device, and its molecules.
 struct Running {
     scorer: Scorer,
     bags: Bags,
+    /// Seed of the intervals: that of the training, whose intervals these are then.
+    seed: u64,
 }
 
 thread_local! {
@@ -34,12 +37,16 @@ thread_local! {
 
 /// Starts the worker: says that it is there, then answers the requests that come.
 pub fn run() {
-    std::panic::set_hook(Box::new(|panic| report(&Report::Crashed(panic.to_string()))));
+    std::panic::set_hook(Box::new(|panic| report(&Report::Crashed(fallen(panic.payload_as_str())))));
     let listener = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
         spawn_local(async move {
             let ended = match serde_wasm_bindgen::from_value(event.data()) {
                 Ok(Request::Run { bundle, device }) => run_bundle(bundle, device).await,
                 Ok(Request::Explain(question)) => explaining::explain(question).await,
+                Ok(Request::Assess(request)) => {
+                    assessing::assess(request).await;
+                    Ok(())
+                }
                 Err(error) => Err(Report::Crashed(error.to_string())),
             };
             if let Err(last) = ended {
@@ -51,6 +58,15 @@ pub fn run() {
     // The worker listens as long as it lives.
     listener.forget();
     report(&Report::Started);
+}
+
+/// Why the worker falls over, in words. A graphics device that is lost shows in what is asked of it at that moment.
+fn fallen(message: Option<&str>) -> String {
+    let message = message.unwrap_or("an error without a message");
+    match device::in_use() {
+        Some(Device::WebGpu) => format!("the graphics device was lost or failed: {message}"),
+        _ => message.to_owned(),
+    }
 }
 
 /// Opens the bundle and predicts all of its molecules; an error is the last report.
@@ -67,9 +83,10 @@ async fn run_bundle(bundle: JsValue, device: DeviceChoice) -> Result<(), Report>
         return Ok(());
     };
     let (scorer, reason) = device::choose(device, &reader, &bags).await?;
+    let seed = reader.manifest().models[0].training.as_ref().map_or(0, |training| training.seed);
     drop(bytes);
     let device = scorer.device;
-    let running = Rc::new(Running { scorer, bags });
+    let running = Rc::new(Running { scorer, bags, seed });
     RUNNING.set(Some(running.clone()));
     report(&Report::Running { device, reason });
     scoring::score_all(&running).await

@@ -29,7 +29,7 @@ pub struct Scorer {
 /// # Errors
 /// The last report: inputs that do not fit the model, or a device that fails.
 pub async fn score_all(running: &Running) -> Result<(), Report> {
-    let Running { scorer, bags } = running;
+    let Running { scorer, bags, .. } = running;
     let start = now();
     for batch in batches(bags) {
         let predictions = score(scorer, bags, &batch).await?;

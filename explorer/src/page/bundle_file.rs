@@ -21,17 +21,26 @@ pub fn complaint(name: &str, reason: &str) -> String {
     format!("{name} cannot be opened: {reason}.")
 }
 
+/// Where a bundle goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat {
+    /// It becomes the open one.
+    Open,
+    /// It is compared with the open one.
+    Beside,
+}
+
 /// Opens a file that was chosen or dropped.
-pub fn open_file(explorer: Explorer, file: File) {
-    spawn_local(open(explorer, file.name(), None, file.into()));
+pub fn open_file(explorer: Explorer, seat: Seat, file: File) {
+    spawn_local(open(explorer, seat, file.name(), None, file.into()));
 }
 
 /// Downloads and opens the bundle at an address, which must be of the page's own origin.
-pub fn open_address(explorer: Explorer, address: String) {
+pub fn open_address(explorer: Explorer, seat: Seat, address: String) {
     spawn_local(async move {
         let name = address.rsplit('/').next().unwrap_or(&address).to_owned();
         match download(explorer, &name, &address).await {
-            Ok(blob) => open(explorer, name, Some(address), blob).await,
+            Ok(blob) => open(explorer, seat, name, Some(address), blob).await,
             Err(reason) => {
                 explorer.incoming.set(None);
                 explorer.trouble.set(Some(complaint(&name, &reason)));
@@ -41,14 +50,17 @@ pub fn open_address(explorer: Explorer, address: String) {
 }
 
 /// Reads a bundle's manifest and molecules, and shows them.
-async fn open(explorer: Explorer, name: String, address: Option<String>, file: Blob) {
+async fn open(explorer: Explorer, seat: Seat, name: String, address: Option<String>, file: Blob) {
     // It is here in full; what follows is reading it.
     let size = file.size();
     explorer.incoming.set(Some(Incoming { name: name.clone(), received: size, total: Some(size) }));
     let opened = read(&name, address, &file).await;
     explorer.incoming.set(None);
     match opened {
-        Ok(bundle) => explorer.show(bundle, file),
+        Ok(bundle) => match seat {
+            Seat::Open => explorer.show(bundle, file),
+            Seat::Beside => explorer.put_beside(bundle, file),
+        },
         Err(reason) => explorer.trouble.set(Some(complaint(&name, &reason))),
     }
 }

@@ -2,8 +2,9 @@
 
 use leptos::prelude::*;
 
+use super::model_run::ModelStatus;
 use super::notice::bytes_of;
-use super::state::{Explorer, ModelStatus};
+use super::state::Explorer;
 use crate::protocol::{Device, DeviceChoice};
 
 /// The line that says what the model is doing, and the control beside it.

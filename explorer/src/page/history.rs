@@ -51,16 +51,16 @@ pub fn follow(explorer: Explorer) {
     on_cleanup(move || handle.remove());
 }
 
-/// Puts the address of the open bundle into the query, or takes it out where the bundle came from a file.
-pub fn name_bundle(address: Option<&str>) {
+/// Puts the address of a bundle into a parameter of the query, or takes it out where the bundle came from a file.
+pub fn name_bundle(parameter: &str, address: Option<&str>) {
     let Ok(url) = window().location().href().and_then(|here| Url::new(&here)) else { return };
     let query = url.search_params();
-    if query.get("bundle").as_deref() == address {
+    if query.get(parameter).as_deref() == address {
         return;
     }
     match address {
-        Some(address) => query.set("bundle", address),
-        None => query.delete("bundle"),
+        Some(address) => query.set(parameter, address),
+        None => query.delete(parameter),
     }
     replace(&url.href());
 }

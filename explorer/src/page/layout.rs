@@ -7,7 +7,8 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use web_sys::{FileList, UrlSearchParams};
 
-use super::bundle_file;
+use super::bundle_file::{self, Seat};
+use super::compare::{self, ComparePage};
 use super::device_control::DeviceControl;
 use super::first_visit::FirstVisit;
 use super::history;
@@ -27,11 +28,20 @@ pub fn Page() -> impl IntoView {
         window().location().search().ok().and_then(|search| UrlSearchParams::new_with_str(&search).ok());
     let parameter = |name: &str| query.as_ref().and_then(|query| query.get(name));
     let choice = parameter("device").and_then(|word| DeviceChoice::from_word(&word));
-    let explorer = Explorer::new(choice.unwrap_or(DeviceChoice::Auto), history::view_of_address());
+    let mut view = history::view_of_address();
+    if parameter("compare").is_some() && window().location().hash().is_ok_and(|fragment| fragment.is_empty())
+    {
+        view.screen = Screen::Compare;
+    }
+    let explorer = Explorer::new(choice.unwrap_or(DeviceChoice::Auto), view);
     provide_context(explorer);
     history::follow(explorer);
+    compare::follow(explorer);
     if let Some(address) = parameter("bundle") {
-        bundle_file::open_address(explorer, address);
+        bundle_file::open_address(explorer, Seat::Open, address);
+    }
+    if let Some(address) = parameter("compare") {
+        bundle_file::open_address(explorer, Seat::Beside, address);
     }
 
     let dragging = RwSignal::new(false);
@@ -88,7 +98,7 @@ fn has_molecules(explorer: Explorer) -> bool {
 
 fn open_first(explorer: Explorer, files: Option<FileList>) {
     if let Some(file) = files.and_then(|files| files.get(0)) {
-        bundle_file::open_file(explorer, file);
+        bundle_file::open_file(explorer, Seat::Open, file);
     }
 }
 
@@ -138,7 +148,7 @@ fn Bundle(bundle: Arc<OpenBundle>) -> impl IntoView {
     }
     let explorer = expect_context::<Explorer>();
     provide_context(Arrangement::new(explorer, bundle.clone()));
-    let model = bundle.clone();
+    let (model, compared) = (bundle.clone(), bundle.clone());
     // Table and molecule stay where they are while another screen is in front, so that coming back is at once.
     view! {
         <FirstVisit/>
@@ -148,6 +158,9 @@ fn Bundle(bundle: Arc<OpenBundle>) -> impl IntoView {
         </div>
         <Show when=move || explorer.screen.get() == Screen::Model>
             <ModelPage bundle=model.clone()/>
+        </Show>
+        <Show when=move || explorer.screen.get() == Screen::Compare>
+            <ComparePage bundle=compared.clone()/>
         </Show>
     }
     .into_any()

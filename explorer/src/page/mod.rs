@@ -2,15 +2,18 @@
 
 mod attention;
 mod bundle_file;
+mod compare;
 mod conformers_3d;
 mod device_control;
 mod download;
 mod estimate;
+mod figure;
 mod first_visit;
 mod help;
 mod history;
 mod layout;
 mod model_page;
+mod model_run;
 mod model_worker;
 mod module;
 mod molecule;

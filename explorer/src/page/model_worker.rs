@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use crate::protocol::{DeviceChoice, Question, Report, Request};
+use crate::protocol::{Assess, DeviceChoice, Question, Report, Request};
 
 /// A worker that runs one bundle. Dropping the handle stops the worker.
 pub struct ModelWorker {
@@ -54,6 +54,11 @@ impl ModelWorker {
     /// Asks for the explanation of a molecule; the answer is a report.
     pub fn explain(&self, question: Question) {
         post(&self.worker, &Request::Explain(question));
+    }
+
+    /// Asks for the assessment of predictions; the answers are reports.
+    pub fn assess(&self, request: Assess) {
+        post(&self.worker, &Request::Assess(request));
     }
 }
 

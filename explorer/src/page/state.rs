@@ -11,10 +11,9 @@ use web_sys::Blob;
 
 use super::conformers_3d::Loaded;
 use super::history;
-use super::model_worker::ModelWorker;
+use super::model_run::{ModelRun, ModelStatus, Verdict};
 use crate::coordinates::Coordinates;
-use crate::inquiry::Inquiry;
-use crate::protocol::{Device, DeviceChoice, Explained, Prediction, Question, Report};
+use crate::protocol::{DeviceChoice, Explained, Prediction};
 use crate::table::{self, Column, Numbers, SearchText};
 use crate::view::{Screen, View};
 
@@ -89,37 +88,6 @@ pub struct Incoming {
     pub total: Option<f64>,
 }
 
-/// How far the model is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ModelStatus {
-    /// No bundle with molecules is open.
-    Idle,
-    /// The model's program is coming in.
-    Loading {
-        /// Bytes so far.
-        received: f64,
-        /// Bytes in all, where known.
-        total: Option<f64>,
-    },
-    /// The weights of a model of the bundle, counted from 0, are being read.
-    ReadingWeights(usize),
-    /// A device is being tried.
-    WarmingUp(Device),
-    /// The model runs; how many molecules are left shows in the predictions.
-    Running {
-        /// Where.
-        device: Device,
-        /// Why there.
-        reason: String,
-        /// Seconds that all molecules took, when all are done.
-        seconds: Option<f64>,
-    },
-    /// The bundle has molecules without their features.
-    NoInputs,
-    /// The model has stopped for good.
-    Failed(String),
-}
-
 /// The page's state: signals, shared by every part of the page.
 #[derive(Clone, Copy)]
 pub struct Explorer {
@@ -139,6 +107,12 @@ pub struct Explorer {
     pub explained: RwSignal<Option<Arc<Explained>>>,
     /// How far the model is.
     pub status: RwSignal<ModelStatus>,
+    /// The model of the open bundle at work; what stands above are parts of it.
+    pub run: ModelRun,
+    /// The bundle that is compared with the open one.
+    pub beside: RwSignal<Option<Arc<OpenBundle>>>,
+    /// Its model at work.
+    pub other: ModelRun,
     /// Where the model is to run.
     pub choice: RwSignal<DeviceChoice>,
     /// What the person looks at, by names; what follows are parts of it, by positions in the open bundle.
@@ -155,16 +129,10 @@ pub struct Explorer {
     pub conformer: Memo<Option<usize>>,
     /// The coordinates of the open bundle, once they are wanted.
     pub coordinates: RwSignal<Loaded>,
-    /// The file of the open bundle, for the next worker.
-    file: StoredValue<Option<Blob>, LocalStorage>,
     /// The bundle before the open one, until the model has accepted the open one.
     earlier: StoredValue<Option<(Arc<OpenBundle>, Blob, View)>, LocalStorage>,
-    /// The worker that runs the open bundle.
-    worker: StoredValue<Option<ModelWorker>, LocalStorage>,
-    /// What the worker is asked about single molecules.
-    inquiry: StoredValue<Inquiry>,
-    /// Why the model runs elsewhere than chosen, after a crash.
-    detour: StoredValue<Option<String>>,
+    /// The file of the bundle beside it.
+    file_beside: StoredValue<Option<Blob>, LocalStorage>,
 }
 
 impl Explorer {
@@ -187,6 +155,7 @@ impl Explorer {
             let name = view.with(|view| view.conformer.clone())?;
             bundle.molecules()[position].conformers.iter().position(|conformer| *conformer == name)
         });
+        let run = ModelRun::new();
         Self {
             bundle,
             view,
@@ -198,23 +167,23 @@ impl Explorer {
             task,
             incoming: RwSignal::new(None),
             trouble: RwSignal::new(None),
-            predictions: RwSignal::new(Vec::new()),
-            numbers: StoredValue::new(Numbers::default()),
-            predicted: RwSignal::new(0),
-            explained: RwSignal::new(None),
-            status: RwSignal::new(ModelStatus::Idle),
+            predictions: run.predictions,
+            numbers: run.numbers,
+            predicted: run.predicted,
+            explained: run.explained,
+            status: run.status,
+            run,
+            beside: RwSignal::new(None),
+            other: ModelRun::new(),
             choice: RwSignal::new(choice),
-            file: StoredValue::new_local(None),
             earlier: StoredValue::new_local(None),
-            worker: StoredValue::new_local(None),
-            inquiry: StoredValue::new(Inquiry::default()),
-            detour: StoredValue::new(None),
+            file_beside: StoredValue::new_local(None),
         }
     }
 
     /// Shows a bundle and starts the model on it. The bundle before it comes back if the model refuses this one.
     pub fn show(self, bundle: OpenBundle, file: Blob) {
-        let before = self.bundle.get_untracked().zip(self.file.get_value());
+        let before = self.bundle.get_untracked().zip(self.run.file());
         // The first bundle is shown as the link says; the view of another one means nothing in this one.
         let view = if before.is_none() { self.view.get_untracked() } else { View::default() };
         self.earlier.set_value(before.map(|(bundle, file)| (bundle, file, self.view.get_untracked())));
@@ -223,15 +192,39 @@ impl Explorer {
     }
 
     fn display(self, bundle: Arc<OpenBundle>, file: Blob, view: View) {
-        history::name_bundle(bundle.address.as_deref());
+        history::name_bundle("bundle", bundle.address.as_deref());
         self.numbers.set_value(Numbers::new(&bundle.columns, bundle.molecules()));
         self.view.set(view);
         self.coordinates.set(None);
-        self.file.set_value(Some(file));
+        let molecules = bundle.molecules().len();
         self.bundle.set(Some(bundle));
         // After the frame that this makes has been laid out and painted.
         request_animation_frame(|| set_timeout(|| mark("table"), Duration::ZERO));
-        self.start_model(self.choice.get_untracked(), None);
+        let judge = Callback::new(move |verdict| match verdict {
+            Verdict::Accepted => self.earlier.set_value(None),
+            Verdict::Refused(reason) => self.go_back(reason),
+        });
+        self.run.open(file, molecules, self.choice.get_untracked(), judge);
+    }
+
+    /// Puts a bundle beside the open one, to be compared with it.
+    pub fn put_beside(self, bundle: OpenBundle, file: Blob) {
+        self.trouble.set(None);
+        self.other.close();
+        self.file_beside.set_value(Some(file));
+        self.beside.set(Some(Arc::new(bundle)));
+    }
+
+    /// The file of the bundle beside the open one.
+    pub fn file_beside(self) -> Option<Blob> {
+        self.file_beside.get_value()
+    }
+
+    /// Puts the bundle beside the open one away.
+    pub fn stop_comparing(self) {
+        self.other.close();
+        self.file_beside.set_value(None);
+        self.beside.set(None);
     }
 
     /// Looks at the molecule at a position.
@@ -269,7 +262,7 @@ impl Explorer {
         }
         let number = |explorer: Self| explorer.bundle.with_untracked(|b| b.as_ref().map(|b| b.number));
         let before = number(self);
-        let file = self.file.get_value().ok_or("no bundle is open")?;
+        let file = self.run.file().ok_or("no bundle is open")?;
         let read = super::bundle_file::coordinates(&file).await;
         if number(self) == before {
             self.coordinates.set(Some(read.clone()));
@@ -285,95 +278,7 @@ impl Explorer {
     /// Runs the model elsewhere.
     pub fn choose_device(self, choice: DeviceChoice) {
         self.choice.set(choice);
-        self.start_model(choice, None);
-    }
-
-    /// Replaces the worker by a new one for the open bundle.
-    fn start_model(self, device: DeviceChoice, detour: Option<String>) {
-        let count = self.bundle.with_untracked(|bundle| bundle.as_ref().map_or(0, |b| b.molecules().len()));
-        self.predictions.set(vec![None; count]);
-        self.numbers.update_value(Numbers::clear);
-        self.predicted.set(0);
-        self.explained.set(None);
-        self.inquiry.set_value(Inquiry::default());
-        self.detour.set_value(detour);
-        // The worker before this one stops when its handle goes.
-        self.worker.set_value(None);
-        let Some(file) = self.file.get_value().filter(|_| count > 0) else {
-            self.status.set(ModelStatus::Idle);
-            return;
-        };
-        self.status.set(ModelStatus::Loading { received: 0.0, total: None });
-        match ModelWorker::start(file, device, move |report| self.hear(report, device)) {
-            Ok(worker) => self.worker.set_value(Some(worker)),
-            Err(reason) => self.status.set(ModelStatus::Failed(reason)),
-        }
-    }
-
-    /// Asks for the explanation of a molecule, which comes as [`Explorer::explained`]. Of several questions that wait, only
-    /// the last is asked: a person who walks through the molecules leaves no queue behind.
-    pub fn explain(self, question: Question) {
-        self.ask(|inquiry| inquiry.wish(question));
-    }
-
-    fn ask(self, next: impl FnOnce(&mut Inquiry) -> Option<Question>) {
-        let question = self.inquiry.try_update_value(next).flatten();
-        self.worker.with_value(|worker| {
-            if let Some((worker, question)) = worker.as_ref().zip(question) {
-                worker.explain(question);
-            }
-        });
-    }
-
-    /// Takes in what the worker says.
-    fn hear(self, report: Report, asked: DeviceChoice) {
-        match report {
-            Report::Loading { received, total } => self.status.set(ModelStatus::Loading { received, total }),
-            // The worker's handle answers this one.
-            Report::Started => {}
-            Report::ReadingWeights { model } => self.status.set(ModelStatus::ReadingWeights(model)),
-            Report::WarmingUp(device) => self.status.set(ModelStatus::WarmingUp(device)),
-            Report::Running { device, reason } => {
-                self.earlier.set_value(None);
-                let reason = self.detour.get_value().unwrap_or(reason);
-                self.status.set(ModelStatus::Running { device, reason, seconds: None });
-            }
-            Report::Predicted { molecules, predictions } => {
-                mark("prediction");
-                self.numbers.update_value(|numbers| {
-                    for (&molecule, prediction) in molecules.iter().zip(&predictions) {
-                        numbers.predict(molecule as usize, prediction);
-                    }
-                });
-                self.predicted.update(|count| *count += molecules.len());
-                self.predictions.update(|known| {
-                    for (molecule, prediction) in molecules.into_iter().zip(predictions) {
-                        known[molecule as usize] = Some(Arc::new(prediction));
-                    }
-                });
-            }
-            Report::Finished { seconds: taken } => self.status.update(|status| {
-                if let ModelStatus::Running { seconds, .. } = status {
-                    *seconds = Some(taken);
-                }
-            }),
-            Report::Explained(explained) => {
-                self.ask(Inquiry::answered);
-                self.explained.set(Some(Arc::new(explained)));
-            }
-            Report::NoInputs => {
-                self.earlier.set_value(None);
-                self.status.set(ModelStatus::NoInputs);
-            }
-            Report::Refused(reason) => self.go_back(reason),
-            Report::Crashed(reason) => {
-                if asked == DeviceChoice::Cpu {
-                    self.status.set(ModelStatus::Failed(reason));
-                } else {
-                    self.start_model(DeviceChoice::Cpu, Some(format!("the model stopped before: {reason}")));
-                }
-            }
-        }
+        self.run.run_on(choice);
     }
 
     /// Puts a bundle away that the model has refused.
@@ -383,10 +288,8 @@ impl Explorer {
         match self.earlier.try_update_value(Option::take).flatten() {
             Some((bundle, file, view)) => self.display(bundle, file, view),
             None => {
-                self.worker.set_value(None);
-                self.file.set_value(None);
+                self.run.close();
                 self.bundle.set(None);
-                self.status.set(ModelStatus::Idle);
             }
         }
     }
@@ -399,7 +302,7 @@ fn selected(bundle: &OpenBundle, view: &View) -> Option<usize> {
 }
 
 /// Marks a moment in the browser's own timeline, once: how long the page takes is then for anyone to see.
-fn mark(moment: &str) {
+pub fn mark(moment: &str) {
     if let Some(performance) = window().performance()
         && performance.get_entries_by_name(moment).length() == 0
     {

@@ -13,6 +13,10 @@ const VERSION: &str = "1";
 impl Display for View {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "v={VERSION}")?;
+        // Empty for molecules of no split.
+        if let Some(split) = &self.split {
+            write!(f, "&split={}", encoded(split))?;
+        }
         let mut word = |name: &str, value: &str| match value {
             "" => Ok(()),
             value => write!(f, "&{name}={}", encoded(value)),
@@ -61,6 +65,7 @@ impl View {
                 "task" => view.task = Some(value),
                 "off" => drop(view.off.insert(value)),
                 "threshold" => view.thresholds.extend(threshold(&value)),
+                "split" => view.split = Some(value),
                 "search" => view.search = value,
                 "up" => view.sort = Some(Sort { column: value, descending: false }),
                 "down" => view.sort = Some(Sort { column: value, descending: true }),
@@ -140,6 +145,7 @@ mod tests {
             task: Some("Fluorescence_340_450".into()),
             off: ["1".to_owned(), "2".to_owned()].into(),
             thresholds: [("Fluorescence_340_450".to_owned(), 0.137)].into(),
+            split: Some("leaderboard".into()),
             search: "c1cc+".into(),
             sort: Some(Sort { column: "p Absorbs".into(), descending: true }),
             filters: vec![

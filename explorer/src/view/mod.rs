@@ -24,6 +24,8 @@ pub struct View {
     pub off: BTreeSet<String>,
     /// Probability from which on a molecule counts as positive, by task, where it is not the usual one.
     pub thresholds: BTreeMap<String, f32>,
+    /// Split whose molecules the model is measured on; none: the usual one.
+    pub split: Option<String>,
     /// Text that the molecules in the table contain.
     pub search: String,
     /// Order of the table; none: that of the bundle.
@@ -46,11 +48,13 @@ pub enum Screen {
     Molecule,
     /// The model: how good it is and where it comes from.
     Model,
+    /// The model beside another one.
+    Compare,
 }
 
 impl Screen {
     /// All screens, in the order of the navigation.
-    pub const ALL: [Self; 3] = [Self::Molecules, Self::Molecule, Self::Model];
+    pub const ALL: [Self; 4] = [Self::Molecules, Self::Molecule, Self::Model, Self::Compare];
 
     /// The word for this screen in the page's address.
     pub fn word(self) -> &'static str {
@@ -58,6 +62,7 @@ impl Screen {
             Self::Molecules => "molecules",
             Self::Molecule => "molecule",
             Self::Model => "model",
+            Self::Compare => "compare",
         }
     }
 
@@ -67,6 +72,7 @@ impl Screen {
             Self::Molecules => "Molecules",
             Self::Molecule => "Molecule",
             Self::Model => "Model",
+            Self::Compare => "Compare",
         }
     }
 

@@ -34,7 +34,8 @@ use self::answers::{Answers, Bag, sigmoid};
 pub use self::curves::{Areas, Curves};
 use self::curves::{AttentionOrder, RandomOrder};
 pub use self::effective_number::effective_number;
-use self::rank::{descending, spearman};
+use self::rank::descending;
+pub use self::rank::spearman;
 pub use self::subset::Subset;
 use crate::bags::Bags;
 use crate::ensemble::Estimate;
@@ -42,7 +43,7 @@ use crate::network::Model;
 use crate::predict::{PredictError, check};
 
 /// Attention weights that differ by less are equal.
-const ATTENTION_RESOLUTION: f64 = 1e-6;
+pub const ATTENTION_RESOLUTION: f64 = 1e-6;
 /// Logits that differ by less are equal.
 const LOGIT_RESOLUTION: f64 = 1e-5;
 

@@ -40,7 +40,7 @@ fn ranks(values: &[f64], resolution: f64) -> Vec<f64> {
 
 /// Spearman's rank correlation with ties: Pearson's correlation of the mean ranks (Kendall, Biometrika 33, 1945).
 /// `None` where one side has no order, its numbers being all equal.
-pub(super) fn spearman((a, resolution_a): (&[f64], f64), (b, resolution_b): (&[f64], f64)) -> Option<f64> {
+pub fn spearman((a, resolution_a): (&[f64], f64), (b, resolution_b): (&[f64], f64)) -> Option<f64> {
     assert_eq!(a.len(), b.len(), "pairs");
     let (a, b) = (ranks(a, resolution_a), ranks(b, resolution_b));
     // Mean ranks keep the sum of the ranks.

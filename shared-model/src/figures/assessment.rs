@@ -69,11 +69,11 @@ pub fn enrichment(task: &str, assessment: &Assessment, cut: Option<&Cut>) -> Fig
     draw(&mut chart, &assessment.found, None, ["molecules looked at", "positives found"]);
     chart.line(Style::BASELINE, "thin", [(0.0, 0.0), (1.0, 1.0)].into_iter());
     let perfect = [(0.0, 0.0), (assessment.prevalence, 1.0), (1.0, 1.0)];
-    chart.line(Style { colour: "soft", dash: "dot" }, "thin", perfect.into_iter());
+    chart.line(Style { colour: "soft", dash: "dots" }, "thin", perfect.into_iter());
     chart.name(Style::of_series(0), false, "model");
     chart.name(Style::of_series(0), true, "95 % band");
     chart.name(Style::BASELINE, false, "random order");
-    chart.name(Style { colour: "soft", dash: "dot" }, false, "perfect order");
+    chart.name(Style { colour: "soft", dash: "dots" }, false, "perfect order");
     if let Some(cut) = cut {
         let flagged = cut.confusion.flagged() as f64 / assessment.molecules.max(1) as f64;
         cut.mark(&mut chart, Some(flagged), cut.confusion.recall().map(|recall| recall.value));

@@ -13,7 +13,7 @@ const BOTTOM: f64 = 44.0;
 /// Colours of series, safe for the colour-blind (after Okabe and Ito), by the names of the style sheet.
 const SERIES: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
 
-/// Colour and dashes of a series; `dash` is `""`, `"dash"` or `"dot"`.
+/// Colour and dashes of a series; `dash` is `""`, `"dash"` or `"dots"`.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
     /// Name of the colour in the style sheet: `one` to `six`, or `soft`.
@@ -25,7 +25,7 @@ pub struct Style {
 impl Style {
     /// The style of the series of this number: after six colours come dashes.
     pub fn of_series(index: usize) -> Self {
-        let dash = ["", "dash", "dot"][index / SERIES.len() % 3];
+        let dash = ["", "dash", "dots"][index / SERIES.len() % 3];
         Self { colour: SERIES[index % SERIES.len()], dash }
     }
 
@@ -105,6 +105,8 @@ pub enum Along {
     X,
     /// From the top down.
     Y,
+    /// Not at all: the nearest is wanted.
+    Both,
 }
 
 /// What a figure says at a point.
@@ -185,7 +187,7 @@ impl Chart {
         let ((left, top), (right, bottom)) = (self.at(from, height), self.at(to, self.y.low));
         let _ = write!(
             self.marks,
-            "<rect class=\"bar f-{colour}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}</title></rect>",
+            "<rect class=\"column f-{colour}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}</title></rect>",
             (right - left - 0.8).max(0.2),
             (bottom - top).max(0.0),
             escape(title)
@@ -212,6 +214,29 @@ impl Chart {
             "<circle class=\"f-{colour}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"><title>{}</title></circle>",
             escape(title)
         );
+    }
+
+    /// A point among very many: its words come from what is read off.
+    pub fn faint_dot(&mut self, colour: &str, x: f64, y: f64) {
+        let (x, y) = self.at(x, y);
+        let _ =
+            write!(self.marks, "<circle class=\"faint f-{colour}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
+    }
+
+    /// A rectangle of some opacity.
+    pub fn cell(&mut self, colour: &str, [left, right]: [f64; 2], [low, high]: [f64; 2], opacity: f64) {
+        let ((left, top), (right, bottom)) = (self.at(left, high), self.at(right, low));
+        let _ = write!(
+            self.marks,
+            "<rect class=\"cell f-{colour}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill-opacity=\"{opacity:.2}\"/>",
+            right - left,
+            bottom - top
+        );
+    }
+
+    /// Makes the plot as high as it is wide.
+    pub fn square(&mut self) {
+        self.height = WIDTH - LEFT - RIGHT + TOP + BOTTOM;
     }
 
     /// Text above the plot, centred at x.
@@ -246,6 +271,11 @@ impl Chart {
     /// The chart as a figure; `description` says in words what it shows.
     pub fn figure(mut self, title: &str, description: &str) -> Figure {
         self.points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        self.figure_along(title, description, Along::X)
+    }
+
+    /// The chart as a figure whose points follow each other as they were given.
+    pub fn figure_along(self, title: &str, description: &str, along: Along) -> Figure {
         let mut svg = figure_head(title, description, WIDTH, self.height, &self.legend);
         for (tick, label) in self.x.labelled_ticks() {
             let ((x, bottom), (_, top)) = (self.at(tick, self.y.low), self.at(tick, self.y.high));
@@ -280,7 +310,7 @@ impl Chart {
             escape(self.y.label),
             self.marks
         );
-        Figure { html: svg, points: self.points, along: Along::X }
+        Figure { html: svg, points: self.points, along }
     }
 }
 
@@ -359,7 +389,7 @@ fn figure_head(
         head += "<ul class=\"legend\">";
         for (Style { colour, dash }, area, name) in legend {
             let swatch = if *area {
-                format!("<rect class=\"bar f-{colour}\" x=\"0\" y=\"0\" width=\"30\" height=\"10\"/>")
+                format!("<rect class=\"column f-{colour}\" x=\"0\" y=\"0\" width=\"30\" height=\"10\"/>")
             } else {
                 format!("<path class=\"mark {dash} s-{colour}\" d=\"M1 5L29 5\"/>")
             };

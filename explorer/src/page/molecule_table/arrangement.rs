@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use crate::page::state::{Explorer, ModelStatus, OpenBundle};
+use crate::page::model_run::ModelStatus;
+use crate::page::state::{Explorer, OpenBundle};
 use crate::table::{self, Column};
 use crate::view::{Filter, Sort};
 

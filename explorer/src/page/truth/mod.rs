@@ -14,7 +14,8 @@ use shared_model::explain::TaskExplanation;
 use self::conformers::ConformerTests;
 use self::curves::CurveChart;
 use self::summary::TaskTests;
-use super::state::{Explorer, ModelStatus, OpenBundle};
+use super::model_run::ModelStatus;
+use super::state::{Explorer, OpenBundle};
 use crate::protocol::{Explained, Question};
 
 /// The explanation of the molecule that is looked at; while a new one is computed, the one before it.
@@ -47,7 +48,7 @@ fn Tests(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
     Effect::new(move |_| {
         // For a moment, another molecule may be selected already.
         if running.get() && explorer.selected.get() == Some(position) {
-            explorer.explain(question());
+            explorer.run.explain(question());
         }
     });
     let shown: Shown = Memo::new(move |_| {

@@ -1,0 +1,91 @@
+// What happens when a graphics device or a worker is lost in the middle.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { withPage } from './browser.mjs';
+import { ROOT, readPredictions, writeBundles } from './bundles.mjs';
+import { assertClose, finished, readMolecule } from './shown.mjs';
+import { serveFolders } from './site.mjs';
+
+let bundles;
+let site;
+let expected;
+
+before(async () => {
+  bundles = writeBundles();
+  expected = readPredictions(bundles.file('predictions.csv'));
+  site = await serveFolders([join(ROOT, 'dist'), bundles.folder]);
+});
+
+after(() => {
+  site?.close();
+  bundles?.remove();
+});
+
+/** Opens the page on a molecule of many conformers, whose attention is tested as well. */
+function open(page, device) {
+  const [[id]] = [...expected].sort(([, a], [, b]) => b.conformers.length - a.conformers.length);
+  return page.goto(`${site.address}?bundle=model.optimil&device=${device}#v=1&molecule=${id}`);
+}
+
+/** Keeps the device of the worker where a test can reach it. */
+const keepDevice = (page) =>
+  page.context().route('**/start-model.js', async (route) => {
+    const keep = `const request = GPUAdapter.prototype.requestDevice;
+      GPUAdapter.prototype.requestDevice = async function (...words) {
+        return (self.keptDevice = await request.apply(this, words));
+      };`;
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${keep}\n${await response.text()}` });
+  });
+
+/** Lets the worker throw where nobody catches it. */
+const crash = (page, words) =>
+  page.workers()[0].evaluate((words) => {
+    setTimeout(() => {
+      throw new Error(words);
+    });
+  }, words);
+
+async function assertRight(page) {
+  await finished(page);
+  const shown = await readMolecule(page);
+  assertClose(shown.probabilities, expected.get(shown.id).probabilities, `${shown.id} probabilities`);
+  await page.locator('#truth .tests[aria-busy=false]').waitFor({ timeout: 60_000 });
+}
+
+for (const when of ['while molecules are predicted', 'when all is predicted']) {
+  test(`a graphics device that is lost ${when} is replaced by the CPU, and the page says so`, async () => {
+    await withPage({ webgpu: true, origin: site.origin }, async (page) => {
+      await keepDevice(page);
+      await open(page, 'webgpu');
+      await page.locator('#status[data-device=webgpu]').waitFor({ timeout: 300_000 });
+      if (when === 'when all is predicted') await finished(page);
+      await page.workers()[0].evaluate(() => self.keptDevice.destroy());
+      await page.locator('#status[data-device=cpu]', { hasText: /: the graphics device was lost/ }).waitFor({ timeout: 60_000 });
+      assert.doesNotMatch(await page.locator('#status').textContent(), /panicked|\.rs/, 'words for people');
+      await assertRight(page);
+    });
+  });
+}
+
+test('a worker that falls over on the CPU is started anew, and given up when it falls over again and again', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    page.removeAllListeners('pageerror');
+    page.removeAllListeners('console');
+    await open(page, 'cpu');
+    for (const words of ['the first fall', 'the second fall']) {
+      await finished(page);
+      await crash(page, words);
+      await page.locator('#status[data-device=cpu]', { hasText: words }).waitFor({ timeout: 60_000 });
+    }
+    await assertRight(page);
+    await crash(page, 'the third fall');
+    await page.locator('#status', { hasText: 'The model has stopped' }).waitFor();
+    await page.locator('#status', { hasText: 'the third fall' }).waitFor();
+    // What it has said stays, and the person can start it again.
+    assert.equal(await page.locator('#bundle-name').textContent(), 'model.optimil');
+    await page.locator('#device').selectOption('auto');
+    await assertRight(page);
+  });
+});
