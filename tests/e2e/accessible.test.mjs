@@ -1,15 +1,11 @@
 // Every screen and state, examined by axe-core: nothing serious stands in the way of a screen reader or a keyboard.
-import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { examine } from './axe.mjs';
 import { withPage } from './browser.mjs';
 import { ROOT, writeBundles } from './bundles.mjs';
 import { finished } from './shown.mjs';
 import { serveFolders } from './site.mjs';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let bundles;
 let site;
@@ -23,18 +19,6 @@ after(() => {
   site?.close();
   bundles?.remove();
 });
-
-/** Fails if axe-core finds something serious or critical. */
-async function examine(page, what) {
-  await page.evaluate(AXE);
-  const violations = await page.evaluate(async () => {
-    const { violations } = await window.axe.run(document);
-    return violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ html, failureSummary }) => `${html}\n${failureSummary}`) }));
-  });
-  const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  const words = grave.map(({ id, impact, nodes }) => `${impact} ${id} (${nodes.length}): ${nodes.slice(0, 3).join('\n')}`);
-  assert.equal(words.length, 0, `${what}:\n${words.join('\n\n')}`);
-}
 
 const screens = async (page) => {
   const links = page.getByRole('navigation').getByRole('link');

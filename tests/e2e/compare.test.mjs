@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { examine } from './axe.mjs';
 import { withPage } from './browser.mjs';
 import { OPTIMIL, ROOT, readPredictions, inputsOfTrained, writeBundles, writeTrained } from './bundles.mjs';
 import { serveFolders } from './site.mjs';
@@ -186,6 +187,7 @@ test('screenshots', async () => {
       await compared(page);
       await page.locator('#compare-farthest button').first().click();
       await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+      await examine(page, name);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       assert.ok(!wide, `${name}: the page is wider than its window`);
     });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { examine } from './axe.mjs';
 import { withPage } from './browser.mjs';
 import { ROOT, SEARCH, writeBundles, writeTrained } from './bundles.mjs';
 import { finished } from './shown.mjs';
@@ -250,6 +251,7 @@ test('screenshots', async () => {
       await finished(page);
       await assessed(page);
       await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+      await examine(page, name);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       assert.ok(!wide, `${name}: the page is wider than its window`);
     });
