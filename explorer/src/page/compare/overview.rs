@@ -43,7 +43,8 @@ pub fn Overview(pair: Pair) -> impl IntoView {
         let (of_task, pair) = (of_task.clone(), pair.clone());
         Memo::new(move |_| {
             let task = explorer.task.get();
-            pair.matching.tasks.iter().any(|&(at, _)| at == task).then(|| of_task(task)).unwrap_or_default()
+            let is_of_both = pair.matching.tasks.iter().any(|&(at, _)| at == task);
+            if is_of_both { of_task(task) } else { Default::default() }
         })
     };
     let figure = {

@@ -9,10 +9,13 @@ use crate::page::help::{Help, HelpText};
 use crate::page::state::{Explorer, OpenBundle};
 use crate::table::{Column, Quantity};
 
+/// A name, what it means, and which columns have it.
+type Group = (&'static str, Option<HelpText>, fn(Quantity) -> bool);
+
 /// A box for each column, by what they say.
 #[component]
 pub fn ColumnChoices(bundle: Arc<OpenBundle>) -> impl IntoView {
-    let groups: [(&str, Option<HelpText>, fn(Quantity) -> bool); 5] = [
+    let groups: [Group; 5] = [
         ("Molecule", None, |q| matches!(q, Quantity::Split | Quantity::Conformers)),
         ("Probability", Some(texts::PROBABILITY), |q| matches!(q, Quantity::Probability(_))),
         ("Spread over the ensemble", Some(texts::SPREAD), |q| matches!(q, Quantity::Spread(_))),
