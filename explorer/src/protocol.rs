@@ -167,7 +167,7 @@ pub enum Report {
 /// What the model, or an ensemble of them, says of one molecule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// Probability of each task [T]: the mean of the members of an ensemble.
+    /// Probability of each task `[T]`: the mean of the members of an ensemble.
     pub probabilities: Vec<f32>,
     /// Attention [T, N], row-major: how much each task looks at each conformer; the mean of the members.
     pub attention: Vec<f32>,
@@ -180,16 +180,16 @@ pub struct Prediction {
 pub enum Models {
     /// One model.
     Single {
-        /// Logit of each task [T].
+        /// Logit of each task `[T]`.
         logits: Vec<f32>,
     },
     /// The members of an ensemble.
     Ensemble {
-        /// Standard deviation of each task's probability over the members [T].
+        /// Standard deviation of each task's probability over the members `[T]`.
         probability_std: Vec<f32>,
         /// Standard deviation of the attention over the members [T, N], row-major.
         attention_std: Vec<f32>,
-        /// Probability of each task by each member, in the order of the bundle: [T] of each.
+        /// Probability of each task by each member, in the order of the bundle: `[T]` of each.
         probabilities: Vec<Vec<f32>>,
     },
 }
