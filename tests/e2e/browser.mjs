@@ -49,3 +49,9 @@ export async function withPage({ webgpu = false, origin, ...options }, use) {
     await browser.close();
   }
 }
+
+/** Whether a worker runs a model; another one draws structures. */
+export const runsModel = (worker) => worker.url().includes('start-model');
+
+/** The worker that runs the model. */
+export const modelWorker = (page) => page.workers().find(runsModel);

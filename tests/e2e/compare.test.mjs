@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { examine } from './axe.mjs';
-import { withPage } from './browser.mjs';
+import { runsModel, withPage } from './browser.mjs';
 import { OPTIMIL, ROOT, readPredictions, inputsOfTrained, writeBundles, writeTrained } from './bundles.mjs';
 import { serveFolders } from './site.mjs';
 
@@ -165,8 +165,7 @@ test('the second model has no worker any more when all is predicted', async () =
     await open(page);
     await compared(page);
     await page.waitForFunction(() => true);
-    // Beside them is the one that draws structures.
-    const models = () => page.workers().filter((worker) => worker.url().includes('start-model')).length;
+    const models = () => page.workers().filter(runsModel).length;
     for (let wait = 0; models() > 1 && wait < 50; wait += 1) await page.waitForTimeout(100);
     assert.equal(models(), 1);
   });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { withPage } from './browser.mjs';
+import { modelWorker, withPage } from './browser.mjs';
 import { ROOT, readPredictions, writeBundles } from './bundles.mjs';
 import { assertClose, finished, readMolecule } from './shown.mjs';
 import { serveFolders } from './site.mjs';
@@ -195,7 +195,7 @@ test('a worker that falls over is replaced by one on the CPU', async () => {
     page.removeAllListeners('console');
     await openBundle(page, '&device=webgpu');
     await page.locator('#status[data-device=webgpu]').waitFor({ timeout: 300_000 });
-    await page.workers()[0].evaluate(() => {
+    await modelWorker(page).evaluate(() => {
       setTimeout(() => {
         throw new Error('the device is lost');
       });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { withPage } from './browser.mjs';
+import { modelWorker, withPage } from './browser.mjs';
 import { ROOT, readPredictions, writeBundles } from './bundles.mjs';
 import { assertClose, finished, readMolecule } from './shown.mjs';
 import { serveFolders } from './site.mjs';
@@ -41,7 +41,7 @@ const keepDevice = (page) =>
 
 /** Lets the worker throw where nobody catches it. */
 const crash = (page, words) =>
-  page.workers()[0].evaluate((words) => {
+  modelWorker(page).evaluate((words) => {
     setTimeout(() => {
       throw new Error(words);
     });
@@ -61,7 +61,7 @@ for (const when of ['while molecules are predicted', 'when all is predicted']) {
       await open(page, 'webgpu');
       await page.locator('#status[data-device=webgpu]').waitFor({ timeout: 300_000 });
       if (when === 'when all is predicted') await finished(page);
-      await page.workers()[0].evaluate(() => self.keptDevice.destroy());
+      await modelWorker(page).evaluate(() => self.keptDevice.destroy());
       await page.locator('#status[data-device=cpu]', { hasText: /: the graphics device was lost/ }).waitFor({ timeout: 60_000 });
       assert.doesNotMatch(await page.locator('#status').textContent(), /panicked|\.rs/, 'words for people');
       await assertRight(page);
