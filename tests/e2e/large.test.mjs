@@ -10,8 +10,11 @@ import { serveFolders } from './site.mjs';
 
 const MOLECULES = 100_000;
 
-/** Frames a second that the eye takes for smooth. */
-const FRAMES = 50;
+/** Frames a second that the eye takes for smooth: so much work of the main thread has room in one, in milliseconds. */
+const FRAME = 1000 / 50;
+
+/** What seems to happen at once, in milliseconds. */
+const AT_ONCE = 100;
 
 let bundles;
 let site;
@@ -43,7 +46,7 @@ async function work(session, act) {
   return { result, milliseconds: 1000 * ((await busy()) - before) };
 }
 
-/** Scrolls for some seconds, as far in every frame; frames a second, and the most rows that were in the document. */
+/** Scrolls for some seconds, as far in every frame; how many frames, and the most rows that were in the document. */
 const scroll = (page, step) =>
   page.evaluate(
     (step) =>
@@ -57,15 +60,15 @@ const scroll = (page, step) =>
           frames += 1;
           rows = Math.max(rows, document.querySelectorAll('#molecules tbody tr').length);
           viewport.scrollTop += step;
-          if (now - start < 3000) requestAnimationFrame(frame);
-          else resolve({ frames, fps: (1000 * frames) / (now - start), rows, top: viewport.scrollTop });
+          if (now - start < 2000) requestAnimationFrame(frame);
+          else resolve({ frames, rows, top: viewport.scrollTop });
         };
         requestAnimationFrame(frame);
       }),
     step,
   );
 
-test('a hundred thousand molecules scroll smoothly while the model runs; how long sorting and filtering take', async () => {
+test('a hundred thousand molecules scroll smoothly while the model runs, are sorted and filtered at once', async () => {
   const browser = await launch({ webgpu: false });
   try {
     const { page, faults } = await watchedPage(browser, site.origin, { viewport: { width: 1440, height: 900 } });
@@ -74,37 +77,41 @@ test('a hundred thousand molecules scroll smoothly while the model runs; how lon
     await page.goto(`${site.address}?bundle=many.optimil&device=cpu`);
     await page.locator('#count', { hasText: '100,000 shown' }).waitFor({ timeout: 120_000 });
     await page.locator('#status[data-device=cpu]').waitFor({ timeout: 120_000 });
+    // The best of some: other programs on the machine, and predictions that come in, make single runs slower, none faster.
+    const best = async (measure) => {
+      const costs = [];
+      for (let run = 0; run < 3; run += 1) costs.push(await measure());
+      return Math.min(...costs);
+    };
     for (const [name, step] of [['slowly', 30], ['quickly', 150]]) {
-      const { result, milliseconds } = await work(session, () => scroll(page, step));
-      const { frames, fps, rows, top } = result;
-      const cost = milliseconds / frames;
-      console.log(`scrolled ${name}: ${cost.toFixed(1)} ms of work a frame, ${fps.toFixed(1)} frames a second, ${rows} rows`);
-      assert.ok(top > 30 * step);
-      // Predictions that come in between count too: slow machines have more of them in a frame.
-      if (name === 'slowly') assert.ok(cost <= 1000 / FRAMES, `${name}: ${cost.toFixed(1)} ms of work a frame`);
-      assert.ok(rows < 80, 'only rows near the window are in the document');
+      const cost = await best(async () => {
+        const { result, milliseconds } = await work(session, () => scroll(page, step));
+        const { frames, rows, top } = result;
+        assert.ok(top > 10 * step, 'it moves');
+        assert.ok(rows < 80, 'only rows near the window are in the document');
+        return milliseconds / frames;
+      });
+      console.log(`scrolled ${name}: ${cost.toFixed(1)} ms of work a frame`);
+      assert.ok(cost <= FRAME, `${name}: ${cost.toFixed(1)} ms of work a frame`);
     }
-    const click = (name) => async () => {
-      const button = page.locator('#molecules thead button', { hasText: name });
-      return page.evaluate(measureClick, await button.elementHandle());
-    };
-    const type = (selector, texts) => async () => {
-      const next = texts.shift();
-      texts.push(next);
-      return page.evaluate(measureTyping, [selector, next]);
-    };
+    const heading = (name) => page.locator('#molecules thead th', { hasText: name }).getByRole('button').first();
+    // Largest first, smallest first, as in the bundle.
+    const click = (name) => [1, 2, 3].map(() => async () => page.evaluate(clickAndPaint, await heading(name).elementHandle()));
+    const type = (selector, texts) => texts.map((text) => () => page.evaluate(typeAndPaint, [selector, text]));
     await page.getByRole('button', { name: 'Ranges' }).click();
     await page.getByRole('button', { name: 'Add a range' }).click();
-    for (const [what, measure] of [
+    for (const [what, acts] of [
       ['sort by ID', click(/^ID/)],
       ['sort by a probability', click('Transmittance_340')],
       ['search', type('#search', ['MOL-77', 'MOL-1', 'mol', ''])],
       ['range', type('.range input', ['0.1', '0.3', '0.5', ''])],
     ]) {
-      // The best of some: other programs on the machine make single runs slower, none make them faster.
-      const times = [];
-      for (let run = 0; run < 4; run += 1) times.push(await measure());
-      console.log(`${what}: ${Math.min(...times).toFixed(0)} ms`);
+      const costs = acts.map(() => Infinity);
+      for (let run = 0; run < 3; run += 1) {
+        for (const [at, act] of acts.entries()) costs[at] = Math.min(costs[at], (await work(session, act)).milliseconds);
+      }
+      console.log(`${what}: ${costs.map((cost) => cost.toFixed(0)).join(', ')} ms of work`);
+      assert.ok(Math.max(...costs) <= AT_ONCE, `${what}: ${Math.max(...costs).toFixed(0)} ms of work`);
     }
     assert.deepEqual(faults(), []);
   } finally {
@@ -112,30 +119,18 @@ test('a hundred thousand molecules scroll smoothly while the model runs; how lon
   }
 });
 
-/** Milliseconds from a click to the frame that shows what follows from it. */
-function measureClick(button) {
-  return new Promise((resolve) => {
-    const start = performance.now();
-    button.click();
-    requestAnimationFrame(() => {
-      document.querySelector('#molecules').getBoundingClientRect();
-      resolve(performance.now() - start);
-    });
-  });
+/** Clicks, and waits until what follows from it is on the screen: the second frame begins after the first is painted. */
+function clickAndPaint(button) {
+  button.click();
+  return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
 }
 
 /** The same of a text that is typed. */
-function measureTyping([selector, text]) {
-  return new Promise((resolve) => {
-    const input = document.querySelector(selector);
-    const start = performance.now();
-    input.value = text;
-    input.dispatchEvent(new Event('input', { bubbles: true }));
-    requestAnimationFrame(() => {
-      document.querySelector('#molecules').getBoundingClientRect();
-      resolve(performance.now() - start);
-    });
-  });
+function typeAndPaint([selector, text]) {
+  const input = document.querySelector(selector);
+  input.value = text;
+  input.dispatchEvent(new Event('input', { bubbles: true }));
+  return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
 }
 
 test('while predictions come in, the rows stay where they are until somebody asks', async () => {

@@ -31,16 +31,13 @@ pub fn probability_bar(
 
 /// One standard deviation to either side, on a scale from 0 to `largest`; nothing where there is no spread.
 pub fn whisker(estimate: Estimate, largest: f32) -> Option<impl IntoView> {
-    let Estimate { mean, std } = estimate;
-    let percent = move |value: f32| 100.0 * (value / largest).clamp(0.0, 1.0);
-    std.map(|std| {
-        let (low, high) = (percent(mean - std), percent(mean + std));
-        view! {
-            <span
-                class="whisker"
-                style:left=format!("{low:.1}%")
-                style:width=format!("{:.1}%", high - low)
-            ></span>
-        }
-    })
+    whisker_place(estimate, largest)
+        .map(|[left, width]| view! { <span class="whisker" style:left=left style:width=width></span> })
+}
+
+/// Where a whisker begins and how long it is, as CSS lengths.
+pub fn whisker_place(Estimate { mean, std }: Estimate, largest: f32) -> Option<[String; 2]> {
+    let percent = |value: f32| 100.0 * (value / largest).clamp(0.0, 1.0);
+    let (low, high) = (percent(mean - std?), percent(mean + std?));
+    Some([format!("{low:.1}%"), format!("{:.1}%", high - low)])
 }

@@ -1,6 +1,7 @@
 //! The molecules of the bundle: a table of which only the visible rows are in the document.
 
 mod arrangement;
+mod body;
 mod choices;
 mod filters;
 mod heading;
@@ -12,14 +13,11 @@ mod viewport;
 use std::sync::Arc;
 
 use leptos::ev::KeyboardEvent;
-use leptos::html::Div;
+use leptos::html::{Div, Tbody};
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::Element;
 
 pub use self::arrangement::Arrangement;
 use self::heading::Heading;
-use self::row::MoleculeRow;
 pub use self::row::label_mark;
 use self::toolbar::Toolbar;
 use self::viewport::Viewport;
@@ -37,6 +35,16 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
     let count = Memo::new(move |_| rows.read().len() - arrangement.pinned.get());
     let visible = Memo::new(move |_| viewport.visible_rows(arrangement.pinned.get(), count.get()));
 
+    let bodies = [NodeRef::<Tbody>::new(), NodeRef::<Tbody>::new()];
+    body::keep_rows(bodies[0], bundle.clone(), Memo::new(move |_| 0..arrangement.pinned.get()), false);
+    let below_pinned = Memo::new(move |_| {
+        let (pinned, visible) = (arrangement.pinned.get(), visible.get());
+        visible.start + pinned..visible.end + pinned
+    });
+    body::keep_rows(bodies[1], bundle.clone(), below_pinned, true);
+    let click = move |event| body::click(explorer, arrangement, &event);
+    let double_click = move |event| body::double_click(explorer, arrangement, &event);
+
     // A new selection, by keyboard or because the search hides the old one, scrolls into view.
     Effect::new(move |_| {
         if let Some(row) = explorer.selected.get().and_then(|selected| arrangement.row_of(selected))
@@ -47,10 +55,7 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
     });
     let keys = move |event: KeyboardEvent| {
         // Headings and pins are buttons, with keys of their own.
-        let within = |selector| {
-            let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-            target.is_some_and(|target| target.closest(selector).is_ok_and(|found| found.is_some()))
-        };
+        let within = |selector| body::within(&event, selector).is_some();
         if within("thead") || (event.key() == "Enter" && within("button")) {
             return;
         }
@@ -58,7 +63,7 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
         let Some(selected) = explorer.selected.get_untracked() else { return };
         match event.key().as_str() {
             "Enter" => explorer.go_to(Screen::Molecule),
-            "p" => row::pin(explorer, selected),
+            "p" => body::pin(explorer, selected),
             key => {
                 let row = arrangement.row_of(selected);
                 let next = rows.with_untracked(|rows| {
@@ -75,31 +80,21 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
         event.prevent_default();
     };
     // Only a row that is in the document can be named.
+    let selected_row = Memo::new(move |_| {
+        let selected = explorer.selected.get()?;
+        rows.read().iter().position(|&row| row as usize == selected)
+    });
     let active = move || {
-        let (selected, visible) = (explorer.selected.get()?, visible.get());
-        let row = rows.read().iter().position(|&row| row as usize == selected)?;
-        let below = row.checked_sub(arrangement.pinned.get());
-        below.is_none_or(|row| visible.contains(&row)).then(|| format!("molecule-{selected}"))
-    };
-    let drawn = bundle.clone();
-    let draw = move |(row, molecule): (usize, u32)| {
-        view! { <MoleculeRow bundle=drawn.clone() row molecule=molecule as usize/> }
-    };
-    let draw_pinned = draw.clone();
-    let pinned_rows = move || {
-        let rows = rows.read();
-        rows.iter().copied().take(arrangement.pinned.get()).enumerate().collect::<Vec<_>>()
-    };
-    let visible_rows = move || {
-        let (rows, pinned) = (rows.read(), arrangement.pinned.get());
-        let range = visible.get();
-        range.filter_map(|row| Some((row + pinned, *rows.get(row + pinned)?))).collect::<Vec<_>>()
+        let below = selected_row.get()?.checked_sub(arrangement.pinned.get());
+        let drawn = below.is_none_or(|row| visible.with(|visible| visible.contains(&row)));
+        drawn.then(|| explorer.selected.get().map(row::row_id)).flatten()
     };
     view! {
         <section class="molecules" aria-label="Molecules">
             <Toolbar bundle=bundle.clone()/>
             <div
                 class="viewport"
+                class:sideways=move || viewport.is_narrower_than(heading::width(&arrangement.columns.read()))
                 node_ref=element
                 on:scroll:target=move |event| viewport.scrolled(&event.target())
             >
@@ -114,14 +109,11 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
                     on:keydown=keys
                 >
                     <Heading bundle/>
-                    <tbody class="pinned">
-                        <For each=pinned_rows key=|row| *row children=draw_pinned/>
-                    </tbody>
-                    <tbody>
+                    <tbody class="pinned" node_ref=bodies[0] on:click=click on:dblclick=double_click></tbody>
+                    <tbody node_ref=bodies[1] on:click=click on:dblclick=double_click>
                         <tr class="spacer" aria-hidden="true">
                             <td style:height=move || viewport::pixels(visible.get().start)></td>
                         </tr>
-                        <For each=visible_rows key=|row| *row children=draw/>
                         <tr class="spacer" aria-hidden="true">
                             <td style:height=move || viewport::pixels(count.get() - visible.get().end)></td>
                         </tr>

@@ -1,151 +1,274 @@
-//! A row of the table.
+//! A row of the table: its elements are made once, and written anew for each molecule that comes into the window.
 
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use shared_model::bundle::Molecule;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement, Node};
 
-use crate::page::estimate::{in_words, probability_bar};
-use crate::page::state::{Explorer, OpenBundle};
+use crate::page::estimate::{in_words, whisker_place};
 use crate::protocol::Prediction;
-use crate::table::{Column, Quantity};
-use crate::view::Screen;
+use crate::table::{Column, Numbers, Quantity};
 
-use super::Arrangement;
+/// What a number is before the model has told.
+const UNKNOWN: &str = "…";
 
-/// The prediction of a row's molecule.
-type Predicted = Memo<Option<Arc<Prediction>>>;
-
-/// A molecule in the table.
-#[component]
-pub fn MoleculeRow(bundle: Arc<OpenBundle>, row: usize, molecule: usize) -> impl IntoView {
-    let explorer = expect_context::<Explorer>();
-    let arrangement = expect_context::<Arrangement>();
-    let selected = move || explorer.selected.get() == Some(molecule);
-    let prediction: Predicted =
-        Memo::new(move |_| explorer.predictions.with(|predictions| predictions.get(molecule)?.clone()));
-    let choose = move |_| {
-        explorer.select(molecule);
-        if !molecule_is_beside() {
-            explorer.go_to(Screen::Molecule);
-        }
-    };
-    let cells = move || {
-        let columns = arrangement.columns.get();
-        columns.iter().map(|column| cell(explorer, &bundle, molecule, column, prediction)).collect_view()
-    };
-    view! {
-        <tr
-            id=format!("molecule-{molecule}")
-            aria-rowindex=row + 2
-            aria-selected=move || selected().to_string()
-            class:selected=selected
-            on:click=choose
-            on:dblclick=move |_| explorer.go_to(Screen::Molecule)
-        >
-            {cells}
-        </tr>
-    }
+/// What a row shows: rows of equal content look the same.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// Which row of the table it is.
+    pub row: usize,
+    /// Position of its molecule.
+    pub molecule: usize,
+    /// Whether that is the molecule that is looked at.
+    pub selected: bool,
+    /// Whether it is pinned.
+    pub pinned: bool,
+    /// What the model says of it.
+    pub prediction: Option<Arc<Prediction>>,
 }
 
-/// Puts a molecule at the head of the table, or back into its place.
-pub fn pin(explorer: Explorer, molecule: usize) {
-    let id =
-        explorer.bundle.with_untracked(|bundle| Some(bundle.as_ref()?.molecules().get(molecule)?.id.clone()));
-    if let Some(id) = id {
-        explorer.view.update(|view| view.pin(&id));
-    }
+/// The elements of a row.
+#[derive(Debug)]
+pub struct Row {
+    element: Element,
+    cells: Vec<Cell>,
+    shown: Option<Content>,
 }
 
-/// Whether the window has room for the molecule beside the table.
-fn molecule_is_beside() -> bool {
-    let panel = document().query_selector("section.molecule").ok().flatten();
-    panel.is_some_and(|panel| panel.client_width() > 0)
+/// A cell, and those of its elements that change.
+#[derive(Debug)]
+struct Cell {
+    column: Column,
+    element: Element,
+    parts: Parts,
 }
 
-fn cell(
-    explorer: Explorer,
-    bundle: &OpenBundle,
-    molecule: usize,
-    column: &Column,
-    prediction: Predicted,
-) -> AnyView {
-    let entry = &bundle.molecules()[molecule];
-    match column.quantity {
+#[derive(Debug)]
+enum Parts {
+    Id { pin: Element, name: Element },
+    Probability { number: Node, label: HtmlElement, bar: HtmlElement, whisker: HtmlElement },
+    Text(Node),
+}
+
+/// A row without content, to be copied: making elements one by one takes longer.
+pub fn template(columns: &[Column]) -> Element {
+    let cells = columns.iter().map(|column| match column.quantity {
         Quantity::Id => {
-            let (id, title) = (entry.id.clone(), entry.smiles.clone());
-            let is_pinned = {
-                let id = id.clone();
-                move || explorer.view.with(|view| view.pinned.contains(&id))
-            };
-            let pressed = is_pinned.clone();
-            let name = format!("Pin {id}");
-            view! {
-                <th scope="row" title=title>
-                    <button
-                        type="button"
-                        class="pin"
-                        tabindex="-1"
-                        aria-label=name
-                        aria-pressed=move || pressed().to_string()
-                        title=move || if is_pinned() { "Unpin (p)" } else { "Pin to the head of the table (p)" }
-                        on:click=move |event| {
-                            event.stop_propagation();
-                            pin(explorer, molecule);
-                        }
-                    ></button>
-                    <span>{id}</span>
-                </th>
+            "<th scope=row><button type=button class=pin tabindex=-1></button><span>.</span></th>"
+        }
+        Quantity::Split => "<td class=split>.</td>",
+        Quantity::Probability(_) => {
+            "<td class=task><span class=number>.</span><span class=label role=img hidden>.</span>\
+             <span class=bar aria-hidden=true><span class=whisker hidden></span></span></td>"
+        }
+        _ => "<td class=number>.</td>",
+    });
+    let row = document().create_element("tr").expect("a page has rows");
+    row.set_inner_html(&cells.collect::<String>());
+    row
+}
+
+impl Row {
+    /// A copy of the template for these columns.
+    pub fn new(template: &Element, columns: &[Column]) -> Self {
+        let element: Element =
+            template.clone_node_with_deep(true).expect("elements can be copied").unchecked_into();
+        let mut next = element.first_element_child();
+        let mut cells = Vec::with_capacity(columns.len());
+        for column in columns {
+            let cell = next.expect("the template has a cell for each column");
+            next = cell.next_element_sibling();
+            cells.push(Cell {
+                column: column.clone(),
+                parts: Parts::of(&cell, column.quantity),
+                element: cell,
+            });
+        }
+        Self { element, cells, shown: None }
+    }
+
+    /// The element.
+    pub fn element(&self) -> &Element {
+        &self.element
+    }
+
+    /// Writes what is other than before.
+    pub fn show(&mut self, content: Content, molecules: &[Molecule], numbers: &Numbers) {
+        let before = self.shown.as_ref();
+        let other = before.is_none_or(|before| before.molecule != content.molecule);
+        let told = other || !before.is_some_and(|before| same(&before.prediction, &content.prediction));
+        if before.is_none_or(|before| before.row != content.row) {
+            // Counted from 1, and the heading is the first.
+            set(&self.element, "aria-rowindex", &(content.row + 2).to_string());
+        }
+        if before.is_none_or(|before| before.selected != content.selected) {
+            set(&self.element, "aria-selected", if content.selected { "true" } else { "false" });
+            self.element.set_class_name(if content.selected { "selected" } else { "" });
+        }
+        let molecule = &molecules[content.molecule];
+        if other {
+            self.element.set_id(&row_id(content.molecule));
+        }
+        if other || before.is_none_or(|before| before.pinned != content.pinned) {
+            for cell in &self.cells {
+                cell.show_pin(content.pinned);
             }
-            .into_any()
         }
-        Quantity::Split => view! { <td class="split">{entry.split.clone()}</td> }.into_any(),
-        Quantity::Probability(task) => {
-            let label = entry.labels.as_ref().and_then(|labels| labels.get(task).copied());
-            view! { <ProbabilityCell prediction task label/> }.into_any()
+        for cell in &self.cells {
+            if other {
+                cell.show_molecule(molecule);
+            }
+            if told {
+                cell.show_numbers(content.molecule, content.prediction.as_deref(), numbers);
+            }
         }
-        quantity => {
-            let decimals = match quantity {
-                Quantity::Effective | Quantity::EffectiveOf(_) => 1,
-                Quantity::Spread(_) => 3,
-                _ => 0,
-            };
-            let key = column.key.clone();
-            let number = move || {
-                if quantity.is_predicted() {
-                    prediction.track();
+        self.shown = Some(content);
+    }
+}
+
+/// The identifier of the row of a molecule.
+pub fn row_id(molecule: usize) -> String {
+    format!("molecule-{molecule}")
+}
+
+/// Which row of the table an element is.
+pub fn place(row: &Element) -> Option<usize> {
+    row.get_attribute("aria-rowindex")?.parse::<usize>().ok()?.checked_sub(2)
+}
+
+fn same(a: &Option<Arc<Prediction>>, b: &Option<Arc<Prediction>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+impl Parts {
+    fn of(cell: &Element, quantity: Quantity) -> Self {
+        let text = |element: &Element| element.first_child().expect("the template has a text there");
+        let child =
+            |element: &Element| element.first_element_child().expect("the template has an element there");
+        let after = |element: &Element| element.next_element_sibling().expect("and one behind it");
+        match quantity {
+            Quantity::Id => {
+                let pin = child(cell);
+                Self::Id { name: after(&pin), pin }
+            }
+            Quantity::Probability(_) => {
+                let number = child(cell);
+                let label = after(&number);
+                let bar = after(&label);
+                let whisker = child(&bar);
+                Self::Probability {
+                    number: text(&number),
+                    label: label.unchecked_into(),
+                    whisker: whisker.unchecked_into(),
+                    bar: bar.unchecked_into(),
                 }
-                let number = |numbers: &crate::table::Numbers| numbers.column(&key)?.get(molecule).copied();
-                explorer.numbers.with_value(number).filter(|number| !number.is_nan())
-            };
-            let unknown = if quantity.is_predicted() { "…" } else { "" };
-            let shown = number.clone();
-            view! {
-                <td class="number" data-value=move || number().map(|number| number.to_string())>
-                    {move || shown().map_or(unknown.to_owned(), |number| format!("{number:.decimals$}"))}
-                </td>
             }
-            .into_any()
+            _ => Self::Text(text(cell)),
         }
     }
 }
 
-/// One probability as a number and a bar, with the label where it is known.
-#[component]
-fn ProbabilityCell(prediction: Predicted, task: usize, label: Option<u8>) -> impl IntoView {
-    let probability = move || prediction.with(|prediction| prediction.as_ref()?.probability(task));
-    // The row has no room for both numbers: the spread is a whisker, and a tooltip.
-    let title = move || probability().filter(|p| p.std.is_some()).map(|p| in_words(p, 3));
-    view! {
-        <td class="task" data-value=move || probability().map(|p| p.mean.to_string()) title=title>
-            <span class="number">{move || probability().map_or("…".to_owned(), |p| format!("{:.3}", p.mean))}</span>
-            {label.map(label_mark)}
-            {probability_bar(probability)}
-        </td>
+impl Cell {
+    fn show_pin(&self, pinned: bool) {
+        if let Parts::Id { pin, .. } = &self.parts {
+            set(pin, "aria-pressed", if pinned { "true" } else { "false" });
+            set(pin, "title", if pinned { "Unpin (p)" } else { "Pin to the head of the table (p)" });
+        }
+    }
+
+    /// What is known of a molecule without the model.
+    fn show_molecule(&self, molecule: &Molecule) {
+        match (&self.parts, self.column.quantity) {
+            (Parts::Id { pin, name }, _) => {
+                set(pin, "aria-label", &format!("Pin {}", molecule.id));
+                name.set_text_content(Some(&molecule.id));
+                set_or_remove(&self.element, "title", molecule.smiles.as_deref());
+            }
+            (Parts::Probability { label, .. }, Quantity::Probability(task)) => {
+                let known = molecule.labels.as_ref().and_then(|labels| labels.get(task).copied());
+                label.set_hidden(known.is_none());
+                if let Some(known) = known {
+                    let (mark, name) = mark(known);
+                    label.set_text_content(Some(mark));
+                    set(label, "aria-label", name);
+                    set(label, "title", name);
+                }
+            }
+            (Parts::Text(text), Quantity::Split) => {
+                text.set_node_value(molecule.split.as_deref().or(Some("")))
+            }
+            _ => {}
+        }
+    }
+
+    /// What the model says, and all other numbers.
+    fn show_numbers(&self, molecule: usize, prediction: Option<&Prediction>, numbers: &Numbers) {
+        match (&self.parts, self.column.quantity) {
+            (Parts::Probability { number, bar, whisker, .. }, Quantity::Probability(task)) => {
+                let probability = prediction.and_then(|prediction| prediction.probability(task));
+                let (value, text, share) = match probability {
+                    Some(p) => (Some(p.mean.to_string()), format!("{:.3}", p.mean), 100.0 * p.mean),
+                    None => (None, UNKNOWN.to_owned(), 0.0),
+                };
+                number.set_node_value(Some(&text));
+                set_or_remove(&self.element, "data-value", value.as_deref());
+                style(bar, "background-size", &format!("{share:.1}% 100%"));
+                // The row has no room for both numbers: the spread is a whisker, and a tooltip.
+                let spread = probability.and_then(|p| Some((in_words(p, 3), whisker_place(p, 1.0)?)));
+                whisker.set_hidden(spread.is_none());
+                set_or_remove(&self.element, "title", spread.as_ref().map(|(words, _)| words.as_str()));
+                if let Some((_, [left, width])) = spread {
+                    style(whisker, "left", &left);
+                    style(whisker, "width", &width);
+                }
+            }
+            (Parts::Text(text), quantity) if !quantity.is_text() => {
+                let decimals = match quantity {
+                    Quantity::Effective | Quantity::EffectiveOf(_) => 1,
+                    Quantity::Spread(_) => 3,
+                    _ => 0,
+                };
+                let number =
+                    numbers.column(&self.column.key).and_then(|numbers| numbers.get(molecule).copied());
+                let number = number.filter(|number| !number.is_nan());
+                let unknown = if quantity.is_predicted() { UNKNOWN } else { "" };
+                let words = number.map_or(unknown.to_owned(), |number| format!("{number:.decimals$}"));
+                text.set_node_value(Some(&words));
+                let value = number.map(|number| number.to_string());
+                set_or_remove(&self.element, "data-value", value.as_deref());
+            }
+            _ => {}
+        }
     }
 }
 
-/// A filled mark for a positive, a hollow one for a negative.
+fn set(element: &Element, name: &str, value: &str) {
+    element.set_attribute(name, value).expect("the name is one");
+}
+
+fn set_or_remove(element: &Element, name: &str, value: Option<&str>) {
+    match value {
+        Some(value) => set(element, name, value),
+        None => element.remove_attribute(name).expect("the name is one"),
+    }
+}
+
+fn style(element: &HtmlElement, property: &str, value: &str) {
+    element.style().set_property(property, value).expect("the property is one");
+}
+
+/// A filled mark for a positive, a hollow one for a negative; and its name.
+fn mark(label: u8) -> (&'static str, &'static str) {
+    if label > 0 { ("●", "known positive") } else { ("○", "known negative") }
+}
+
+/// The mark of a label.
 pub fn label_mark(label: u8) -> impl IntoView {
-    let (mark, name) = if label > 0 { ("●", "known positive") } else { ("○", "known negative") };
+    let (mark, name) = mark(label);
     view! { <span class="label" role="img" aria-label=name title=name>{mark}</span> }
 }

@@ -24,14 +24,15 @@ pub struct Viewport {
     /// First row that is seen, counted without those that are pinned.
     first: RwSignal<usize>,
     height: RwSignal<f64>,
+    width: RwSignal<f64>,
 }
 
 impl Viewport {
     /// The viewport that will be this element.
     pub fn new(element: NodeRef<Div>) -> Self {
-        let height = RwSignal::new(800.0);
-        element.on_load(move |element| observe_height(&element, height));
-        Self { element, first: RwSignal::new(0), height }
+        let (width, height) = (RwSignal::new(800.0), RwSignal::new(800.0));
+        element.on_load(move |element| observe_size(&element, width, height));
+        Self { element, first: RwSignal::new(0), height, width }
     }
 
     /// The element was scrolled.
@@ -43,6 +44,11 @@ impl Viewport {
         if self.first.get_untracked() != first {
             self.first.set(first);
         }
+    }
+
+    /// Whether content of so many pixels scrolls sideways.
+    pub fn is_narrower_than(self, width: usize) -> bool {
+        self.width.get() < width as f64
     }
 
     /// The rows to draw, of `count` rows below those that are pinned.
@@ -101,14 +107,15 @@ pub fn pixels(rows: usize) -> String {
     format!("{}px", rows as f64 * ROW_HEIGHT)
 }
 
-/// Keeps the height of the viewport known.
-fn observe_height(element: &HtmlDivElement, height: RwSignal<f64>) {
+/// Keeps the size of the viewport known.
+fn observe_size(element: &HtmlDivElement, width: RwSignal<f64>, height: RwSignal<f64>) {
     let watched = element.clone();
     let callback = Closure::<dyn FnMut()>::new(move || {
         // Nothing while another screen is in front.
         let seen = f64::from(watched.client_height());
         if seen > 0.0 {
             height.set(seen);
+            width.set(f64::from(watched.client_width()));
         }
     });
     if let Ok(observer) = ResizeObserver::new(callback.as_ref().unchecked_ref()) {
