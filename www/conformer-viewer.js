@@ -34,8 +34,8 @@ class Viewer {
   }
 
   /**
-   * Shows conformers: `sdf` and `colour` of each, which is `chosen`, whether the others are shown with it (`overlay`), and
-   * whether `hydrogens` are.
+   * Shows conformers: `sdf` and `colour` of each, which is `chosen`, which is `looked` at in the map, whether all others
+   * are shown with them (`overlay`), and whether `hydrogens` are.
    */
   show(scene) {
     const same = this.scene?.key === scene.key;
@@ -51,21 +51,23 @@ class Viewer {
     }
     this.models.forEach((model, position) => {
       const chosen = position === scene.chosen;
-      if (!chosen && !scene.overlay) {
+      const looked = position === scene.looked;
+      if (!chosen && !looked && !scene.overlay) {
         model.hide();
         return;
       }
       model.show();
       const colour = hexadecimal(scene.conformers[position].colour);
       const colorfunc = ({ elem }) => (elem === 'C' || !chosen ? colour : (ELEMENTS[elem] ?? '#8a6fb0'));
-      const thickness = chosen ? 0.14 : position === scene.looked ? 0.09 : 0.045;
+      const thickness = chosen ? 0.14 : looked ? 0.1 : 0.04;
       model.setStyle({}, { stick: { radius: thickness, colorfunc } });
       if (chosen) model.setStyle({}, { stick: { radius: thickness, colorfunc }, sphere: { scale: 0.22, colorfunc } });
       if (!scene.hydrogens || !chosen) model.setStyle({ elem: 'H' }, {});
     });
     if (!same) this.viewer.zoomTo();
     this.viewer.render();
-    this.place.dataset.shown = this.models.filter((_, position) => scene.overlay || position === scene.chosen).length;
+    const visible = (_, position) => scene.overlay || position === scene.chosen || position === scene.looked;
+    Object.assign(this.place.dataset, { shown: this.models.filter(visible).length, chosen: scene.chosen, looked: scene.looked ?? '' });
   }
 
   key(event) {
@@ -74,9 +76,16 @@ class Viewer {
     else if (event.key === '+' || event.key === '=') this.viewer.zoom(1.2);
     else if (event.key === '-') this.viewer.zoom(1 / 1.2);
     else if (event.key === '0') this.viewer.zoomTo();
+    else if (event.key === 'n' || event.key === 'p') this.step(event.key === 'n' ? 1 : -1);
     else return;
     event.preventDefault();
     this.viewer.render();
+  }
+
+  /** Chooses the conformer so many places on, if there is one. */
+  step(places) {
+    const next = this.scene.chosen + places;
+    if (next >= 0 && next < this.models.length) this.choose(next);
   }
 
   remove() {

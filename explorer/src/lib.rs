@@ -18,8 +18,8 @@ pub mod model;
 pub mod nearest;
 #[cfg(target_arch = "wasm32")]
 pub mod page;
-pub mod percentile;
 pub mod protocol;
+pub mod standing;
 pub mod superposition;
 pub mod table;
 pub mod view;

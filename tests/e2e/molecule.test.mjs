@@ -1,6 +1,6 @@
 // One molecule: its structure, its attention map, its conformers in 3D.
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { withPage } from './browser.mjs';
@@ -13,11 +13,14 @@ const SCREENSHOTS = join(ROOT, 'tests/screenshots');
 let bundles;
 let site;
 let expected;
+let tasks;
 
 before(async () => {
   bundles = writeMolecules();
   expected = [...readPredictions(bundles.file('predictions.csv'))];
   expected.sort(([, a], [, b]) => b.conformers.length - a.conformers.length);
+  const header = readFileSync(bundles.file('predictions.csv'), 'utf8').split('\n', 1)[0].split(',');
+  tasks = header.flatMap((name) => /^pred_(.+)$/.exec(name)?.[1] ?? []);
   site = await serveFolders([join(ROOT, 'dist'), bundles.folder]);
   mkdirSync(SCREENSHOTS, { recursive: true });
 });
@@ -104,6 +107,79 @@ test('each probability has its percentile among those of the bundle', async () =
       // Numbers of the page and the native program differ by rounding: neighbours may change places.
       assert.ok(Math.abs(percentile - (100 * (below + 0.5)) / all.length) < 0.5, `task ${task}: ${percentile}`);
     });
+  });
+});
+
+test('a probability is drawn among those of all molecules, with the threshold that the model page sets', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    const [id, native] = expected[0];
+    const [task, threshold] = [1, 0.25];
+    const all = expected.map(([, { probabilities }]) => probabilities[task]);
+    const [low, high] = [Math.min(...all), Math.max(...all)];
+    await page.goto(address(`${molecule(id)}&threshold=${encodeURIComponent(`${threshold} ${tasks[task]}`)}`));
+    await finished(page);
+    const place = page.locator('#tasks td.place').nth(task);
+    const words = await place.locator('[role=img]').getAttribute('aria-label');
+    const side = native.probabilities[task] >= threshold ? 'reaches' : 'below';
+    const said = `${native.probabilities[task].toFixed(3)} among ${all.length} molecules from ${low.toFixed(3)} to ${high.toFixed(3)}: percentile `;
+    assert.ok(words.startsWith(said) && words.endsWith(`${side} the threshold 0.250`), `${words}\n${said}`);
+    // Both marks stand where the numbers say, on an axis from the lowest to the highest.
+    const drawn = await place.locator('svg').evaluate((svg) => {
+      const x = (name) => svg.querySelector(name)?.getBBox().x;
+      const ground = svg.querySelector('.ground').getBBox();
+      return { here: (x('.here') - ground.x) / ground.width, threshold: (x('.threshold') - ground.x) / ground.width, bars: svg.querySelector('.all').getAttribute('d').split('M').length - 1 };
+    });
+    const share = (value) => (value - low) / (high - low);
+    assert.ok(Math.abs(drawn.here - share(native.probabilities[task])) < 0.01, JSON.stringify(drawn));
+    if (threshold > low && threshold < high) assert.ok(Math.abs(drawn.threshold - share(threshold)) < 0.01, JSON.stringify(drawn));
+    assert.ok(drawn.bars > 1);
+    assert.equal(await page.locator('#tasks [data-threshold]').nth(0).textContent().then((text) => text.endsWith('threshold 0.500')), true);
+  });
+});
+
+test('what is looked at in the map is highlighted in space, and the other way round', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    const [id, { conformers }] = expected[0];
+    await page.goto(address(molecule(id)));
+    await finished(page);
+    const viewer = page.locator(`#viewer[data-shown="${conformers.length}"]`);
+    await viewer.locator('canvas').waitFor();
+    const picture = async () => (await page.locator('#viewer').screenshot()).toString('base64');
+    await page.locator('#selected').hover();
+    const plain = await picture();
+    // From the map: the pointer on a cell, of all shown and of one shown.
+    await page.locator('#weight-1-2').hover();
+    await page.locator('#viewer[data-looked="2"][data-chosen="0"]').waitFor();
+    assert.notEqual(await picture(), plain, 'the conformer under the pointer is drawn thicker');
+    await page.locator('#overlay').uncheck();
+    await page.locator('#weight-1-2').hover();
+    await page.locator('#viewer[data-looked="2"][data-shown="2"]').waitFor();
+    await page.locator('#overlay').check();
+    // The focus in the map is a choice.
+    await page.locator('#weight-0-0').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.locator('#viewer[data-chosen="1"]').waitFor();
+    // From space, by keys and by the pointer.
+    await page.locator('#viewer').focus();
+    await page.keyboard.press('n');
+    await page.locator('#attention td#weight-0-2[aria-selected=true]').waitFor();
+    await page.keyboard.press('p');
+    await page.locator('#attention td#weight-0-1[aria-selected=true]').waitFor();
+    await page.locator('#viewer').scrollIntoViewIfNeeded();
+    const box = await page.locator('#viewer').boundingBox();
+    const looked = page.locator('#attention td.looked');
+    // The viewer asks what is under the pointer once it rests.
+    const rests = async (x, y) => {
+      await page.mouse.move(box.x + x * box.width, box.y + y * box.height);
+      return looked.first().waitFor({ timeout: 700 }).then(() => true, () => false);
+    };
+    let found = false;
+    for (let y = 0.35; y < 0.7 && !found; y += 0.06) {
+      for (let x = 0.2; x < 0.85 && !found; x += 0.06) found = await rests(x, y);
+    }
+    assert.ok(found, 'a conformer under the pointer is marked in the map');
+    const number = Number(await page.locator('#viewer').getAttribute('data-looked'));
+    assert.deepEqual(await looked.evaluateAll((cells) => cells.map(({ id }) => id)), tasks.map((_, task) => `weight-${task}-${number}`));
   });
 });
 

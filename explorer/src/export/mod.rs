@@ -8,6 +8,8 @@ use depiction::Structure;
 use shared_model::ensemble::Estimate;
 use shared_model::sd_file;
 
+use crate::standing::Standing;
+
 pub use self::figure::figure;
 pub use self::page::page;
 
@@ -37,10 +39,10 @@ pub struct TaskLine {
     pub description: Option<String>,
     /// Its probability.
     pub probability: Estimate,
-    /// Percentile of that among the molecules of the bundle, where all of them are predicted.
-    pub percentile: Option<f32>,
-    /// Probability from which the task counts as positive, where one was chosen.
-    pub threshold: Option<f64>,
+    /// Its place among the molecules of the bundle, where all of them are predicted.
+    pub standing: Option<Standing>,
+    /// Probability from which on a molecule counts as positive.
+    pub threshold: f32,
     /// Known label.
     pub label: Option<u8>,
     /// Attention on each conformer.
@@ -164,8 +166,8 @@ mod tests {
             name: name.into(),
             description: None,
             probability: estimate(probability),
-            percentile: Some(87.5),
-            threshold: Some(0.5),
+            standing: Standing::among(&[0.0, 0.0, 0.0, probability], probability, std),
+            threshold: 0.5,
             label: Some(1),
             attention: attention.map(estimate).to_vec(),
         };

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Sheet, TaskLine, escape, figure};
+use crate::standing::Standing;
 
 const STYLE: &str = "\
 body{max-width:1100px;margin:32px auto;padding:0 20px;background:#fff;color:#1b1f24;font:15px/1.5 system-ui,sans-serif}\
@@ -12,7 +13,11 @@ code{font-size:13px;overflow-wrap:anywhere}\
 th,td{padding:6px 12px;border-bottom:1px solid #dcdfe3;text-align:right}\
 th:first-child{text-align:left}thead th{color:#59626d;font-size:13px}\
 .faint,footer{color:#59626d}footer{margin-top:40px;font-size:13px}\
-svg{max-width:none}@media print{body{margin:0}}";
+svg{max-width:none}\
+.distribution{display:block;width:180px;margin-left:auto}.distribution path{fill:none}.distribution .all{fill:#9cc3ea}\
+.distribution .ground,.distribution .spread{stroke:#59626d}.distribution .threshold,.distribution .beyond{stroke:#b3541e;\
+stroke-width:1.6;stroke-dasharray:3 2}.distribution .beyond{stroke-dasharray:none}.distribution .here{stroke:#1b1f24;\
+stroke-width:1.8}.distribution .mark{fill:#1b1f24}.range{display:flex;justify-content:space-between;font-size:12px}@media print{body{margin:0}}";
 
 /// The whole of a molecule: structure, probabilities, attention map, table, and what it means.
 pub fn page(sheet: &Sheet) -> String {
@@ -50,11 +55,10 @@ pub fn page(sheet: &Sheet) -> String {
 
 fn predictions(sheet: &Sheet) -> String {
     let has = |of: fn(&TaskLine) -> bool| sheet.tasks.iter().any(of);
-    let (ranked, judged, known) =
-        (has(|t| t.percentile.is_some()), has(|t| t.threshold.is_some()), has(|t| t.label.is_some()));
+    let (ranked, known) = (has(|t| t.standing.is_some()), has(|t| t.label.is_some()));
     let mut header = vec!["Probability"];
     header.extend(ranked.then_some("Percentile"));
-    header.extend(judged.then_some("Threshold"));
+    header.push("Threshold");
     header.extend(known.then_some("Known"));
     let mut rows = String::new();
     for task in &sheet.tasks {
@@ -63,18 +67,12 @@ fn predictions(sheet: &Sheet) -> String {
             Some(std) => format!("{:.3} ± {std:.3}", task.probability.mean),
         }];
         if ranked {
-            cells.push(task.percentile.map(|p| format!("{p:.0}")).unwrap_or_default());
-        }
-        if judged {
-            let side = |threshold: f64| {
-                if f64::from(task.probability.mean) >= threshold { "reached" } else { "not reached" }
-            };
             cells.push(
-                task.threshold
-                    .map(|threshold| format!("{threshold:.3}, {}", side(threshold)))
-                    .unwrap_or_default(),
+                task.standing.as_ref().map(|place| in_drawing(place, task.threshold)).unwrap_or_default(),
             );
         }
+        let side = if task.probability.mean >= task.threshold { "reached" } else { "not reached" };
+        cells.push(format!("{:.3}, {side}", task.threshold));
         if known {
             let word = |label| if label > 0 { "positive" } else { "negative" };
             cells.push(task.label.map(word).unwrap_or_default().into());
@@ -92,7 +90,9 @@ fn predictions(sheet: &Sheet) -> String {
     }
     let explanation = if ranked {
         format!(
-            "<p class=\"faint\">Percentile: how many of the {} molecules of the bundle have a lower probability, in per cent.</p>\n",
+            "<p class=\"faint\">Percentile: how many of the {} molecules of the bundle have a lower probability, in per cent. \
+             The bars are all of them, from the lowest to the highest; the triangle is this one, the broken line the \
+             threshold (an arrow: it lies beyond them).</p>\n",
             sheet.source.molecules
         )
     } else {
@@ -101,6 +101,16 @@ fn predictions(sheet: &Sheet) -> String {
     let header: String = header.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
     format!(
         "<div class=\"wide\"><table id=\"predictions\"><thead><tr><th scope=\"col\">Task</th>{header}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n{explanation}"
+    )
+}
+
+/// A percentile below the histogram that it comes from.
+fn in_drawing(standing: &Standing, threshold: f32) -> String {
+    let Standing { percentile, low, high, .. } = standing;
+    format!(
+        "{}<span class=\"range faint\"><span>{low:.3}</span><b class=\"percentile\">{percentile:.0}</b>\
+         <span>{high:.3}</span></span>",
+        standing.drawing(threshold)
     )
 }
 
@@ -135,9 +145,7 @@ mod tests {
     #[test]
     fn the_page_has_the_numbers_and_loads_nothing() {
         let html = page(&sheet(None));
-        for number in
-            ["<td>0.7500</td>", "<td>0.1250</td>", "<td>0.2500</td>", "<td>88</td>", "0.500, reached"]
-        {
+        for number in ["<td>0.7500</td>", "<td>0.1250</td>", "<td>0.2500</td>", ">88</b>", "0.500, reached"] {
             assert!(html.contains(number), "{number}");
         }
         for loads in ["<script", "src=", "href=", "url(", "@import"] {
@@ -150,10 +158,10 @@ mod tests {
     fn what_is_unknown_has_no_column() {
         let mut sheet = sheet(Some(0.0625));
         for task in &mut sheet.tasks {
-            (task.percentile, task.threshold, task.label) = (None, None, None);
+            (task.standing, task.label) = (None, None);
         }
         let html = page(&sheet);
-        assert!(!html.contains("Percentile") && !html.contains("Threshold") && !html.contains("Known"));
+        assert!(!html.contains("Percentile") && !html.contains("Known"));
         assert!(html.contains("0.750 ± 0.062"));
     }
 }

@@ -5,6 +5,8 @@ use leptos::prelude::*;
 use shared_model::bundle::Molecule;
 
 use super::estimate::{EXPLANATION, whisker};
+use super::help::Help;
+use super::molecule::texts;
 use super::molecule_table::breakable;
 use super::state::{Explorer, OpenBundle};
 use crate::colour::viridis;
@@ -95,7 +97,7 @@ pub fn attention_map(
         }
     });
     view! {
-        <h3>"Attention"</h3>
+        <h3>"Attention"<Help text=texts::ATTENTION/></h3>
         <p class="faint" id="attention-caption">
             "Share of each task's attention that goes to each conformer; a row adds up to 1."
             {spread.then(|| format!(" Shown is the {EXPLANATION}."))}

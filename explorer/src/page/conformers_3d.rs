@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 
 use super::attention::Looked;
+use super::focus::focus_on;
 use super::module::{load_module, message};
 use super::state::{Explorer, OpenBundle};
 use crate::colour::viridis;
@@ -70,19 +71,23 @@ pub fn Conformers3d(bundle: Arc<OpenBundle>, position: usize, looked: Looked) ->
     }
     let asked = RwSignal::new(false);
     let wanted = Memo::new(move |_| asked.get() || explorer.screen.get() == Screen::Molecule);
+    let ask = move |_| {
+        asked.set(true);
+        focus_on("#space-heading");
+    };
     let contents = move || {
         if wanted.get() {
             view! { <Coordinated bundle=bundle.clone() position looked/> }.into_any()
         } else {
             view! {
-                <button type="button" id="show-3d" on:click=move |_| asked.set(true)>"Show the conformers in 3D"</button>
+                <button type="button" id="show-3d" on:click=ask>"Show the conformers in 3D"</button>
             }
             .into_any()
         }
     };
     view! {
         <section class="space" aria-labelledby="space-heading">
-            <h3 id="space-heading">"Conformers in 3D"</h3>
+            <h3 id="space-heading" tabindex="-1">"Conformers in 3D"</h3>
             {contents}
         </section>
     }
@@ -222,7 +227,7 @@ fn Space(
                 node_ref=place
                 tabindex="0"
                 role="application"
-                aria-label="Conformers in 3D: arrow keys turn, plus and minus zoom, 0 shows all"
+                aria-label="Conformers in 3D: arrow keys turn, plus and minus zoom, 0 shows all, n and p go to the next and the previous conformer"
             ></div>
             <div class="space-options">
                 <span role="status">{caption}</span>

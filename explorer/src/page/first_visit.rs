@@ -3,6 +3,9 @@
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 
+use super::focus::focus_on_content;
+use super::state::Explorer;
+
 /// Under what the browser remembers that it was read.
 const KEY: &str = "optimil-first-visit";
 
@@ -17,11 +20,13 @@ extern "C" {
 /// Three steps, until they are dismissed.
 #[component]
 pub fn FirstVisit() -> impl IntoView {
+    let explorer = expect_context::<Explorer>();
     // A browser that remembers nothing would show them again and again.
     let read = recall(KEY).map_or(true, |known| known.is_some());
     let shown = RwSignal::new(!read);
     let dismiss = move |_| {
         shown.set(false);
+        focus_on_content(explorer);
         // Where it is refused, they are gone until the page is loaded again.
         let _ = remember(KEY, "read");
     };

@@ -11,6 +11,7 @@ use super::bundle_file::{self, Seat};
 use super::compare::{self, ComparePage};
 use super::device_control::DeviceControl;
 use super::first_visit::FirstVisit;
+use super::focus;
 use super::history;
 use super::model_page::ModelPage;
 use super::molecule::MoleculePanel;
@@ -36,6 +37,7 @@ pub fn Page() -> impl IntoView {
     let explorer = Explorer::new(choice.unwrap_or(DeviceChoice::Auto), view);
     provide_context(explorer);
     history::follow(explorer);
+    focus::follow(explorer);
     compare::follow(explorer);
     if let Some(address) = parameter("bundle") {
         bundle_file::open_address(explorer, Seat::Open, address);
@@ -43,6 +45,8 @@ pub fn Page() -> impl IntoView {
     if let Some(address) = parameter("compare") {
         bundle_file::open_address(explorer, Seat::Beside, address);
     }
+
+    Effect::new(move |_| document().set_title(&title(explorer)));
 
     let dragging = RwSignal::new(false);
     let drag = move |event: DragEvent| {
@@ -62,6 +66,9 @@ pub fn Page() -> impl IntoView {
             on:dragleave=move |_| dragging.set(false)
             on:drop=drop
         >
+            <button type="button" class="skip" on:click=move |_| focus::focus_on_content(explorer)>
+                "Skip to the content"
+            </button>
             <header>
                 <h1>"Optimil"</h1>
                 <BundleName/>
@@ -90,6 +97,18 @@ pub fn Page() -> impl IntoView {
             </main>
         </div>
     }
+}
+
+/// What a tab, the history and bookmarks call this view.
+fn title(explorer: Explorer) -> String {
+    let Some(bundle) = explorer.bundle.get() else { return "Optimil explorer".into() };
+    let screen = explorer.screen.get();
+    let shown = match (screen, explorer.selected.get()) {
+        (Screen::Molecule, Some(selected)) => format!("{} – ", bundle.molecules()[selected].id),
+        (Screen::Model | Screen::Compare, _) => format!("{} – ", screen.title()),
+        _ => String::new(),
+    };
+    format!("{shown}{} – Optimil", bundle.name)
 }
 
 fn has_molecules(explorer: Explorer) -> bool {

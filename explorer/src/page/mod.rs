@@ -9,6 +9,7 @@ mod download;
 mod estimate;
 mod figure;
 mod first_visit;
+mod focus;
 mod help;
 mod history;
 mod layout;

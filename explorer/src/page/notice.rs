@@ -2,18 +2,23 @@
 
 use leptos::prelude::*;
 
+use super::focus::focus_on_content;
 use super::state::Explorer;
 
 /// The line above everything else; empty when all is well.
 #[component]
 pub fn Notice() -> impl IntoView {
     let explorer = expect_context::<Explorer>();
+    let dismiss = move |_| {
+        explorer.trouble.set(None);
+        focus_on_content(explorer);
+    };
     let trouble = move || {
         explorer.trouble.get().map(|sentence| {
             view! {
                 <p class="notice trouble">
                     <span>{sentence}</span>
-                    <button type="button" class="quiet" on:click=move |_| explorer.trouble.set(None)>
+                    <button type="button" class="quiet" on:click=dismiss>
                         "Dismiss"
                     </button>
                 </p>

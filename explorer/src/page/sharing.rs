@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use shared_model::ensemble::Estimate;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
@@ -13,8 +14,9 @@ use super::module::{load_module, message};
 use super::state::{Explorer, OpenBundle};
 use super::structure::drawing;
 use crate::export::{Sheet, Source, TaskLine, attention_csv, conformers_sdf, figure, page};
-use crate::percentile::percentile;
 use crate::protocol::Prediction;
+use crate::standing::Standing;
+use crate::table::Quantity;
 
 #[wasm_bindgen]
 extern "C" {
@@ -117,8 +119,8 @@ fn sheet(explorer: Explorer, bundle: &OpenBundle, position: usize, prediction: &
             name: about.name.clone(),
             description: about.description.clone(),
             probability: prediction.probability(task)?,
-            percentile: percentile_of(explorer, task, prediction.probabilities[task]),
-            threshold: manifest.thresholds.as_ref().and_then(|thresholds| thresholds.get(task).copied()),
+            standing: standing(explorer, task, prediction.probability(task)?),
+            threshold: untrack(|| explorer.threshold(bundle, task)),
             label: molecule.labels.as_ref().and_then(|labels| labels.get(task).copied()),
             attention: attention.get(task * count..(task + 1) * count)?.to_vec(),
         })
@@ -142,10 +144,9 @@ fn sheet(explorer: Explorer, bundle: &OpenBundle, position: usize, prediction: &
 }
 
 /// Where a probability stands among those of all molecules of the bundle; nothing until all are predicted.
-pub fn percentile_of(explorer: Explorer, task: usize, probability: f32) -> Option<f32> {
-    explorer.predictions.with_untracked(|known| {
-        let all: Option<Vec<f32>> =
-            known.iter().map(|prediction| prediction.as_ref()?.probabilities.get(task).copied()).collect();
-        percentile(all?, probability)
+pub fn standing(explorer: Explorer, task: usize, probability: Estimate) -> Option<Standing> {
+    explorer.numbers.with_value(|numbers| {
+        let all = numbers.of_quantity(Quantity::Probability(task))?;
+        Standing::among(all, probability.mean, probability.std)
     })
 }

@@ -17,6 +17,9 @@ use crate::protocol::{DeviceChoice, Explained, Prediction};
 use crate::table::{self, Column, Numbers, SearchText};
 use crate::view::{Screen, View};
 
+/// The threshold of a model that comes with none.
+const USUAL_THRESHOLD: f32 = 0.5;
+
 /// A bundle that the page has read.
 #[derive(Debug)]
 pub struct OpenBundle {
@@ -69,6 +72,12 @@ impl OpenBundle {
     /// Position of the molecule of an ID.
     pub fn position(&self, id: &str) -> Option<usize> {
         self.positions.get(id).map(|&position| position as usize)
+    }
+
+    /// Probability from which on a molecule counts as positive of a task, if nobody moves it: the model's own, or one half.
+    pub fn usual_threshold(&self, task: usize) -> f32 {
+        let own = self.manifest.thresholds.as_ref().and_then(|all| all.get(task));
+        own.map_or(USUAL_THRESHOLD, |&threshold| threshold as f32)
     }
 
     /// Position of the task of a name.
@@ -241,6 +250,13 @@ impl Explorer {
         let tasks = self.bundle.get_untracked();
         let task = tasks.as_ref().and_then(|bundle| bundle.manifest.schema.tasks.get(position));
         self.view.update(|view| view.task = task.map(|task| task.name.clone()));
+    }
+
+    /// Probability from which on a molecule of the open bundle counts as positive of a task.
+    pub fn threshold(self, bundle: &OpenBundle, task: usize) -> f32 {
+        let name = &bundle.manifest.schema.tasks[task].name;
+        let moved = self.view.with(|view| view.thresholds.get(name).copied());
+        moved.unwrap_or_else(|| bundle.usual_threshold(task))
     }
 
     /// Looks at a conformer of the molecule that is looked at.

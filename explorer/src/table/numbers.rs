@@ -64,6 +64,12 @@ impl Numbers {
         self.columns.iter().find(|(known, _, _)| known == key).map(|(_, _, numbers)| numbers.as_slice())
     }
 
+    /// The numbers of a quantity, if a column has it.
+    pub fn of_quantity(&self, quantity: Quantity) -> Option<&[f32]> {
+        let mut columns = self.columns.iter();
+        columns.find(|(_, known, _)| *known == quantity).map(|(_, _, numbers)| numbers.as_slice())
+    }
+
     /// Some named columns.
     #[cfg(test)]
     pub fn of(columns: &[(&str, &[f32])]) -> Self {

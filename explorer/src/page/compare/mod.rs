@@ -14,6 +14,7 @@ use self::facts::facts;
 use self::molecule::ComparedMolecule;
 use self::overview::Overview;
 use super::bundle_file::{self, Seat};
+use super::focus::focus_on_content;
 use super::history;
 use super::model_run::{ModelStatus, Verdict};
 use super::state::{Explorer, OpenBundle};
@@ -70,6 +71,14 @@ pub fn follow(explorer: Explorer) {
 #[component]
 pub fn ComparePage(bundle: Arc<OpenBundle>) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
+    // What was pressed goes with the page that it was on.
+    Effect::new(move |before: Option<bool>| {
+        let compared = explorer.beside.with(Option::is_some);
+        if before.is_some_and(|before| before != compared) {
+            focus_on_content(explorer);
+        }
+        compared
+    });
     move || match explorer.beside.get() {
         None => view! { <Invitation/> }.into_any(),
         Some(b) => {
@@ -84,7 +93,7 @@ pub fn ComparePage(bundle: Arc<OpenBundle>) -> impl IntoView {
 fn Invitation() -> impl IntoView {
     view! {
         <section class="welcome">
-            <h2>"Compare with a second model"</h2>
+            <h2 tabindex="-1">"Compare with a second model"</h2>
             <p>
                 "Open another bundle beside this one: another training, other parameters, other features. Molecules are "
                 "matched by their IDs, tasks by their names."
@@ -139,7 +148,7 @@ fn Comparison(pair: Pair) -> impl IntoView {
     view! {
         <div class="compare-page" aria-busy=move || (!ready(explorer)).to_string()>
             <section class="card" aria-labelledby="compare-heading">
-                <h2 id="compare-heading">"Two models side by side"</h2>
+                <h2 id="compare-heading" tabindex="-1">"Two models side by side"</h2>
                 <dl class="sides">{names}</dl>
                 <div class="compare-actions">
                     <OpenBeside words="Open another B"/>

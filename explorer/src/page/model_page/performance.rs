@@ -40,7 +40,7 @@ pub fn Performance(bundle: Arc<OpenBundle>) -> impl IntoView {
     };
     view! {
         <section class="card" id="performance" aria-labelledby="performance-heading">
-            <h2 id="performance-heading">"How good is this model?"</h2>
+            <h2 id="performance-heading" tabindex="-1">"How good is this model?"</h2>
             {contents}
         </section>
     }

@@ -11,9 +11,6 @@ use super::texts;
 use crate::page::help::Help;
 use crate::page::state::{Explorer, OpenBundle};
 
-/// The threshold of a model that comes with none.
-const USUAL: f32 = 0.5;
-
 /// The control and the confusion matrix; `cut` follows for the charts.
 #[component]
 pub fn Threshold(
@@ -24,12 +21,10 @@ pub fn Threshold(
 ) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let name = bundle.manifest.schema.tasks[task].name.clone();
-    let chosen_with_model =
-        bundle.manifest.thresholds.as_ref().and_then(|all| all.get(task)).map(|&t| t as f32);
-    let usual = chosen_with_model.unwrap_or(USUAL);
+    let usual = bundle.usual_threshold(task);
     let threshold = {
-        let name = name.clone();
-        Memo::new(move |_| explorer.view.with(|view| view.thresholds.get(&name).copied()).unwrap_or(usual))
+        let bundle = bundle.clone();
+        Memo::new(move |_| explorer.threshold(&bundle, task))
     };
     let scores = labelled_scores(explorer, &bundle, &molecules, task);
     let confusion = Memo::new(move |_| {
@@ -59,8 +54,8 @@ pub fn Threshold(
         }
     };
     let moved = move || threshold.get() != usual;
-    let back = match chosen_with_model {
-        Some(threshold) => format!("Back to the model's own, {threshold:.3}"),
+    let back = match &bundle.manifest.thresholds {
+        Some(_) => format!("Back to the model's own, {usual:.3}"),
         None => format!("Back to {usual:.1}"),
     };
     let (slide, write) = (choose.clone(), choose);

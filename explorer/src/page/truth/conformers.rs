@@ -9,6 +9,7 @@ use shared_model::explain::{LeftOut, TaskExplanation};
 use super::agreement::signed;
 use super::{Shown, explanation, texts};
 use crate::page::estimate::in_words;
+use crate::page::focus::focus_on;
 use crate::page::help::Help;
 use crate::page::state::{Explorer, OpenBundle};
 
@@ -38,6 +39,11 @@ pub fn ConformerTests(bundle: Arc<OpenBundle>, position: usize, shown: Shown) ->
         });
         view! { <ConformerRow name=name.clone() conformer tested/> }
     });
+    // The button is disabled by what it does.
+    let all_on = move |_| {
+        explorer.view.update(|view| view.off.clear());
+        focus_on("#truth-conformers input");
+    };
     let off = move || explorer.on.with(|on| on.iter().filter(|on| !**on).count());
     view! {
         <div class="switches">
@@ -47,7 +53,7 @@ pub fn ConformerTests(bundle: Arc<OpenBundle>, position: usize, shown: Shown) ->
                     off => format!("{off} of {conformers} conformers are off: all numbers here are without them."),
                 }}
             </span>
-            <button type="button" disabled=move || off() == 0 on:click=move |_| explorer.view.update(|view| view.off.clear())>
+            <button type="button" disabled=move || off() == 0 on:click=all_on>
                 "Switch all on"
             </button>
         </div>
