@@ -52,7 +52,7 @@ impl Standing {
         let Self { percentile, low, high, molecules, value, .. } = self;
         let side = side(*value, threshold);
         format!(
-            "{value:.3} among {molecules} molecules from {low:.3} to {high:.3}: percentile {percentile:.0}, {side}"
+            "{value:.3} among {molecules} molecules ({low:.3} to {high:.3}): percentile {percentile:.0}, {side}"
         )
     }
 
@@ -159,7 +159,7 @@ mod tests {
         let standing = Standing::among(&[0.2, 0.6], 0.6, None).expect("there is another");
         assert_eq!(
             standing.in_words(0.6),
-            "0.600 among 2 molecules from 0.200 to 0.600: percentile 75, reaches the threshold 0.600"
+            "0.600 among 2 molecules (0.200 to 0.600): percentile 75, reaches the threshold 0.600"
         );
         assert!(standing.in_words(0.61).ends_with("below the threshold 0.610"));
     }

@@ -65,6 +65,27 @@ export function writeMolecules() {
   return { folder, file, molecules, source, remove: () => rmSync(folder, { recursive: true }) };
 }
 
+/** What the native program says of the molecules of a bundle: [molecule ID]: { tasks, conformers, curves }, rows of its tables. */
+export function explainNatively({ file }, bundle) {
+  const path = (part) => file(`${bundle}${part}.csv`);
+  const words = ['explain', file(bundle), '--device', 'cpu', '--curves', '-o', path('')];
+  execFileSync(OPTIMIL, words, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const read = (part) => {
+    const [header, ...lines] = readFileSync(path(part), 'utf8').trim().split('\n').map((line) => line.split(','));
+    return lines.map((line) => Object.fromEntries(header.map((name, at) => [name, line[at]])));
+  };
+  const molecules = new Map();
+  const of = (row) => {
+    const { ID: id } = row;
+    if (!molecules.has(id)) molecules.set(id, { id, tasks: [], conformers: [], curves: [] });
+    return molecules.get(id);
+  };
+  read('_summary').forEach((row) => of(row).tasks.push(row));
+  read('').forEach((row) => of(row).conformers.push(row));
+  read('_curves').forEach((row) => of(row).curves.push(row));
+  return molecules;
+}
+
 /** The bundle with some members changed; a change of `null` leaves the member out. */
 function changed(bundle, changes) {
   const members = unzip(bundle);
@@ -88,13 +109,13 @@ const manifest = (change) => (bytes) => {
 };
 
 /** A small model trained on the chromophores for some epochs: its run folder, with the bundle `model.optimil`. */
-function trainSmall(folder, seed, mol_hidden) {
+function trainSmall(folder, seed, mol_hidden, more = []) {
   const size = { mol_layers: 2, inst_hidden: 32, inst_layers: 2, proj_dim: 32, attn_heads: 4, mixer_hidden: 32 };
   const parameters = { ...size, mol_hidden, mixer_layers: 2, head_num_layers: 1, lr: 0.003 };
   writeFileSync(`${folder}.json`, JSON.stringify(parameters));
   const run = ['--schema', join(tables, 'schema.toml'), '--params', `${folder}.json`, '--seed', String(seed)];
   const labels = ['--labels', join(tables, 'labels.csv')];
-  const words = ['train', ...labels, ...features, ...run, '--device', 'cpu', '--max-epochs', '3', '-o', folder];
+  const words = ['train', ...labels, ...features, ...more, ...run, '--device', 'cpu', '--max-epochs', '3', '-o', folder];
   execFileSync(OPTIMIL, words, { stdio: ['ignore', 'ignore', 'pipe'] });
   return folder;
 }
@@ -118,6 +139,23 @@ export function writeTrained() {
   };
   writeFileSync(file('unlabelled.optimil'), changedMember(first, 'molecules.json', unlabelled));
   return { folder, file, run, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+/**
+ * A trained bundle as a chemist gets one, with labels and coordinates of conformers: `model.optimil`, and what the native
+ * program predicts (`predictions.csv`).
+ */
+export function writeStory() {
+  const folder = mkdtempSync(join(tmpdir(), 'optimil-'));
+  const file = (name) => join(folder, name);
+  const run = trainSmall(file('run'), 0, 32, ['--conformers', join(tables, 'conformers.sdf.gz')]);
+  writeFileSync(file('model.optimil'), readFileSync(join(run, 'model.optimil')));
+  const words = ['--labels', join(tables, 'labels.csv'), ...features, '--split', 'leaderboard', '--device', 'cpu'];
+  execFileSync(OPTIMIL, ['predict', file('model.optimil'), ...words, '-o', file('predictions.csv')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const members = unzip(readFileSync(file('model.optimil')));
+  const molecules = JSON.parse(members.get('molecules.json'));
+  const tasks = JSON.parse(members.get('manifest.json')).schema.task.map(({ name }) => name);
+  return { folder, file, molecules, tasks, remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /** A search of seven trials, two of them given up, one failed. */

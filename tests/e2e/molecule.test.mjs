@@ -121,7 +121,7 @@ test('a probability is drawn among those of all molecules, with the threshold th
     const place = page.locator('#tasks td.place').nth(task);
     const words = await place.locator('[role=img]').getAttribute('aria-label');
     const side = native.probabilities[task] >= threshold ? 'reaches' : 'below';
-    const said = `${native.probabilities[task].toFixed(3)} among ${all.length} molecules from ${low.toFixed(3)} to ${high.toFixed(3)}: percentile `;
+    const said = `${native.probabilities[task].toFixed(3)} among ${all.length} molecules (${low.toFixed(3)} to ${high.toFixed(3)}): percentile `;
     assert.ok(words.startsWith(said) && words.endsWith(`${side} the threshold 0.250`), `${words}\n${said}`);
     // Both marks stand where the numbers say, on an axis from the lowest to the highest.
     const drawn = await place.locator('svg').evaluate((svg) => {

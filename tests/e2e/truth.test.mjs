@@ -1,11 +1,10 @@
 // The truth test of attention, against what `optimil explain` says of the same molecules.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { withPage } from './browser.mjs';
-import { OPTIMIL, ROOT, writeBundles, writeEnsemble } from './bundles.mjs';
+import { ROOT, explainNatively, writeBundles, writeEnsemble } from './bundles.mjs';
 import { finished } from './shown.mjs';
 import { serveFolders } from './site.mjs';
 
@@ -31,27 +30,6 @@ after(() => {
   bundles?.remove();
   ensemble?.remove();
 });
-
-/** What the native program says of the molecules of a bundle: [molecule ID]: { tasks, conformers, curves }, rows of its tables. */
-function explainNatively({ file }, bundle) {
-  const path = (part) => file(`${bundle}${part}.csv`);
-  const words = ['explain', file(bundle), '--device', 'cpu', '--curves', '-o', path('')];
-  execFileSync(OPTIMIL, words, { stdio: ['ignore', 'ignore', 'inherit'] });
-  const read = (part) => {
-    const [header, ...lines] = readFileSync(path(part), 'utf8').trim().split('\n').map((line) => line.split(','));
-    return lines.map((line) => Object.fromEntries(header.map((name, at) => [name, line[at]])));
-  };
-  const molecules = new Map();
-  const of = (row) => {
-    const { ID: id } = row;
-    if (!molecules.has(id)) molecules.set(id, { id, tasks: [], conformers: [], curves: [] });
-    return molecules.get(id);
-  };
-  read('_summary').forEach((row) => of(row).tasks.push(row));
-  read('').forEach((row) => of(row).conformers.push(row));
-  read('_curves').forEach((row) => of(row).curves.push(row));
-  return molecules;
-}
 
 const count = (molecule) => Number(molecule.tasks[0].conformers);
 

@@ -12,7 +12,7 @@ code{font-size:13px;overflow-wrap:anywhere}\
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:6px 12px;border-bottom:1px solid #dcdfe3;text-align:right}\
 th:first-child{text-align:left}thead th{color:#59626d;font-size:13px}\
-.faint,footer{color:#59626d}footer{margin-top:40px;font-size:13px}\
+.faint,footer{color:#59626d}th .faint{font-weight:400}footer{margin-top:40px;font-size:13px}\
 svg{max-width:none}\
 .distribution{display:block;width:180px;margin-left:auto}.distribution path{fill:none}.distribution .all{fill:#9cc3ea}\
 .distribution .ground,.distribution .spread{stroke:#59626d}.distribution .threshold,.distribution .beyond{stroke:#b3541e;\
