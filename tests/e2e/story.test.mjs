@@ -133,6 +133,9 @@ async function confusionIs(page, threshold) {
 /** The conformer at which the task looks most. */
 const mostAttended = () => hero.attention[TASK].indexOf(Math.max(...hero.attention[TASK]));
 
+/** Choosers are caught from the first listener on; one that is added as the key is pressed may come too late. */
+const catchChoosers = (page) => page.on('filechooser', () => {});
+
 /** A colleague's browser: a new process, without anything that the first one knew. `pick` opens a file there. */
 async function colleagueSees(shared, first, pick, shoot) {
   await withPage({ origin: 'file://', viewport: VIEWPORT }, async (page) => {
@@ -148,6 +151,7 @@ async function colleagueSees(shared, first, pick, shoot) {
     await shoot(page, '10-page');
   });
   await withPage({ origin: site.origin, viewport: VIEWPORT }, async (page) => {
+    catchChoosers(page);
     await page.goto(shared.link);
     await page.getByRole('heading', { name: 'Open a model bundle' }).waitFor();
     await pick(page, bundle.file('model.optimil'));
@@ -296,6 +300,7 @@ test('ten steps by keyboard alone', async () => {
   await withPage(options(), async (page) => {
     const shoot = camera(page, 'keyboard');
     const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
+    catchChoosers(page);
     // 1. The first stop leads past the head of the page: while nothing is open, to the way to open something.
     await page.goto(empty());
     await page.getByRole('heading', { name: 'Open a model bundle' }).waitFor();
