@@ -18,19 +18,44 @@ pub enum Ink {
 /// Width of lines.
 const STROKE: f64 = 1.8;
 
+/// Least width of lines on the page, in pixels.
+const HAIRLINE: f64 = 1.0;
+
 impl Structure {
     /// The drawing as an SVG document of its own, so large that a bond has `bond` pixels; `None` of its length leaves the
     /// size to the place where it stands.
     pub fn svg(&self, ink: Ink, bond: Option<f64>) -> String {
+        self.document(bond, &self.svg_group(ink))
+    }
+
+    /// The drawing in the colours of the page, for where many are small and stand at once: a bond has so many pixels, all
+    /// lines are one path, and none becomes so thin that it fades.
+    pub fn thumbnail(&self, bond: f64) -> String {
+        let width = STROKE.max(HAIRLINE * crate::BOND / bond);
+        let mut out = format!(
+            "<path stroke=\"currentColor\" stroke-width=\"{width:.1}\" stroke-linecap=\"round\" d=\""
+        );
+        for mark in &self.marks {
+            if let Mark::Line([a, b]) = mark {
+                put(&mut out, format_args!("M{} {}", place(*a), place(*b)));
+            }
+        }
+        out.push_str("\"/><g fill=\"currentColor\">");
+        self.put_wedges(&mut out);
+        out.push_str("</g>");
+        self.put_labels(&mut out, Ink::Page);
+        self.document(Some(bond), &out)
+    }
+
+    fn document(&self, bond: Option<f64>, content: &str) -> String {
         let Self { width, height, .. } = self;
         let size = bond.map(|bond| {
             let scale = bond / crate::BOND;
             format!(" width=\"{:.0}\" height=\"{:.0}\"", width * scale, height * scale)
         });
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.1} {height:.1}\"{}>{}</svg>",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.1} {height:.1}\"{}>{content}</svg>",
             size.unwrap_or_default(),
-            self.svg_group(ink)
         )
     }
 
@@ -44,27 +69,34 @@ impl Structure {
             "<g stroke=\"{line}\" stroke-width=\"{STROKE}\" stroke-linecap=\"round\" stroke-linejoin=\"round\" fill=\"{line}\">"
         );
         for mark in &self.marks {
-            match mark {
-                Mark::Line([a, b]) => {
-                    put(&mut out, format_args!("<path d=\"M{} {}\"/>", place(*a), place(*b)));
-                }
-                Mark::Wedge([a, b, c]) => put(
-                    &mut out,
-                    format_args!("<path stroke=\"none\" d=\"M{} {} {}z\"/>", place(*a), place(*b), place(*c)),
-                ),
-                Mark::Label(_) => {}
+            if let Mark::Line([a, b]) = mark {
+                put(&mut out, format_args!("<path d=\"M{} {}\"/>", place(*a), place(*b)));
             }
         }
+        self.put_wedges(&mut out);
         out.push_str("</g>");
-        put(&mut out, format_args!("<g font-family=\"Arial, Helvetica, sans-serif\" font-size=\"{FONT}\">"));
+        self.put_labels(&mut out, ink);
+        out
+    }
+
+    fn put_wedges(&self, out: &mut String) {
+        for mark in &self.marks {
+            if let Mark::Wedge([a, b, c]) = mark {
+                let [a, b, c] = [a, b, c].map(|point| place(*point));
+                put(out, format_args!("<path stroke=\"none\" d=\"M{a} {b} {c}z\"/>"));
+            }
+        }
+    }
+
+    fn put_labels(&self, out: &mut String, ink: Ink) {
+        put(out, format_args!("<g font-family=\"Arial, Helvetica, sans-serif\" font-size=\"{FONT}\">"));
         for mark in &self.marks {
             if let Mark::Label(label) = mark {
                 let fill = fill(&label.atom.symbol, ink);
-                runs(label).into_iter().for_each(|run| write_run(&mut out, &fill, run));
+                runs(label).into_iter().for_each(|run| write_run(out, &fill, run));
             }
         }
         out.push_str("</g>");
-        out
     }
 }
 
@@ -171,5 +203,17 @@ mod tests {
         assert!(!nitrogen.svg(Ink::Page, None).contains("#1f4fd8"));
         assert!(nitrogen.svg(Ink::Paper, None).contains("fill=\"#1f4fd8\""));
         assert!(!nitrogen.svg(Ink::Paper, None).contains("currentColor"));
+    }
+
+    #[test]
+    fn a_thumbnail_has_one_path_for_all_lines_and_they_do_not_fade() {
+        let point = |x, y| Point { x, y };
+        let line = Mark::Line([point(1.0, 1.0), point(9.0, 1.0)]);
+        let wedge = Mark::Wedge([point(1.0, 1.0), point(9.0, 1.0), point(9.0, 3.0)]);
+        let drawing = Structure { width: 10.0, height: 4.0, marks: vec![line.clone(), wedge, line] };
+        let svg = drawing.thumbnail(crate::BOND / 4.0);
+        assert_eq!(svg.matches("<path").count(), 2);
+        assert!(svg.contains("d=\"M1.0,1.0 9.0,1.0M1.0,1.0 9.0,1.0\""), "{svg}");
+        assert!(svg.contains("stroke-width=\"4.0\""), "a pixel at a quarter of the size: {svg}");
     }
 }

@@ -6,7 +6,8 @@ import { unzip, zip } from './zip.mjs';
 /** Molecules of the small bundle that are repeated: few enough that compression sees the repetition. */
 const REPEATED = 20;
 
-/** Writes a bundle of `count` molecules of one conformer each, with the model of the bundle at `from`. */
+/** Writes a bundle of `count` molecules of one conformer each, with the model of the bundle at `from`, and coordinates if that
+ * has some. */
 export function writeLargeBundle(from, to, { count, deflate }) {
   const members = unzip(readFileSync(from));
   const tensors = members.get('features.safetensors');
@@ -32,6 +33,16 @@ export function writeLargeBundle(from, to, { count, deflate }) {
     return { id, smiles, labels, split: place % 10 ? 'train' : 'test', conformers: ['0'] };
   });
   members.set('molecules.json', Buffer.from(JSON.stringify(molecules)));
+
+  if (members.has('conformers.sdf')) {
+    const records = members.get('conformers.sdf').toString().split('$$$$\n').slice(0, -1);
+    // The line behind the header of a property.
+    const set = (record, name, value) => record.replace(new RegExp(`(<${name}>.*\\n).*`), (_, header) => header + value);
+    const first = (id) => records.find((record) => new RegExp(`<ID>.*\\n${id}\\n`).test(record));
+    const repeated = small.slice(0, REPEATED).map(({ id }) => set(first(id), 'conf_id', '0'));
+    const named = molecules.map(({ id }, place) => `${set(repeated[place % REPEATED], 'ID', id)}$$$$\n`);
+    members.set('conformers.sdf', Buffer.from(named.join('')));
+  }
 
   const manifest = JSON.parse(members.get('manifest.json'));
   for (const name of Object.keys(manifest.members)) {

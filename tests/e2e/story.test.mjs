@@ -78,7 +78,7 @@ async function orderIsByProbability(page) {
 
 /** Which column of the table the task is, counted from 1. */
 async function column(page) {
-  const names = await page.locator('#molecules thead th').allTextContents();
+  const names = await page.locator('#molecules thead th > :first-child').allTextContents();
   return names.findIndex((name) => name === bundle.tasks[TASK]) + 1;
 }
 

@@ -123,19 +123,32 @@ fn csv_line(fields: Vec<String>) -> String {
 /// The conformers whose coordinates are there, as an SD file: each with its attention and the molecule's predictions as
 /// properties `attn_<task>` and `pred_<task>`; empty where there are none.
 pub fn conformers_sdf<'a>(sheet: &Sheet, record: impl Fn(&str) -> Option<&'a str>) -> String {
+    let predictions =
+        sheet.tasks.iter().map(|task| (format!("pred_{}", task.name), task.probability.mean.to_string()));
+    let predictions: Vec<(String, String)> = predictions.collect();
     let mut text = String::new();
     for (position, conformer) in sheet.conformers.iter().enumerate() {
         let Some(record) = record(conformer) else { continue };
-        let predictions =
-            sheet.tasks.iter().map(|task| (format!("pred_{}", task.name), task.probability.mean.to_string()));
-        let attention = sheet.tasks.iter().filter_map(|task| {
-            Some((format!("attn_{}", task.name), task.attention.get(position)?.mean.to_string()))
-        });
-        let properties: Vec<(String, String)> = predictions.chain(attention).collect();
-        let properties = properties.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        text += &sd_file::with_properties(record, properties);
+        let attention = sheet
+            .tasks
+            .iter()
+            .filter_map(|task| Some((task.name.as_str(), task.attention.get(position)?.mean)));
+        text += &conformer_record(record, &predictions, attention);
     }
     text
+}
+
+/// A record with the properties of its molecule and its own attention: names of tasks and weights.
+pub fn conformer_record<'a>(
+    record: &str,
+    properties: &[(impl AsRef<str>, String)],
+    attention: impl Iterator<Item = (&'a str, f32)>,
+) -> String {
+    let attention: Vec<(String, String)> =
+        attention.map(|(task, weight)| (format!("attn_{task}"), weight.to_string())).collect();
+    let properties = properties.iter().map(|(name, value)| (name.as_ref(), value.clone()));
+    let attention = attention.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    sd_file::with_properties(record, properties.chain(attention))
 }
 
 /// Text between tags, or in a quoted attribute.

@@ -7,7 +7,7 @@ use shared_model::bundle::Molecule;
 use super::estimate::{EXPLANATION, whisker};
 use super::help::Help;
 use super::molecule::texts;
-use super::molecule_table::breakable;
+use super::molecule_table::{Arrangement, breakable};
 use super::state::{Explorer, OpenBundle};
 use crate::colour::viridis;
 use crate::protocol::Prediction;
@@ -18,7 +18,7 @@ pub type Looked = RwSignal<Option<usize>>;
 
 /// Attention as a table, tasks × conformers, coloured from 0 to the largest weight of this molecule.
 ///
-/// Its cells are chosen by a click or the arrow keys; Page Up and Page Down go to the molecule before and after.
+/// Its cells are chosen by a click or the arrow keys; Page Up and Page Down go to the molecule above and below in the table.
 pub fn attention_map(
     explorer: Explorer,
     bundle: &OpenBundle,
@@ -31,7 +31,7 @@ pub fn attention_map(
     let spread = prediction.attention().any(|weight| weight.std.is_some());
     let columns = molecule.conformers.len();
     let size = [bundle.manifest.schema.tasks.len(), columns];
-    let molecules = bundle.molecules().len();
+    let arrangement = expect_context::<Arrangement>();
     let current = move || [explorer.task.get(), explorer.conformer.get().unwrap_or(0)];
     let choose = move |[task, conformer]: [usize; 2]| {
         explorer.choose_task(task);
@@ -48,8 +48,8 @@ pub fn attention_map(
             _ => None,
         } {
             event.prevent_default();
-            let next = explorer.selected.get_untracked().and_then(|now| now.checked_add_signed(step));
-            if let Some(next) = next.filter(|next| *next < molecules) {
+            let selected = explorer.selected.get_untracked();
+            if let Some(next) = selected.and_then(|selected| arrangement.neighbour(selected, step)) {
                 explorer.select(next);
                 focus([explorer.task.get_untracked(), 0]);
             }

@@ -20,22 +20,36 @@ pub struct HelpText {
 /// The button, and what it opens.
 #[component]
 pub fn Help(text: HelpText) -> impl IntoView {
-    let target = format!("help-{}", text.id);
-    let heading = format!("{target}-name");
     view! {
-        <button
-            type="button"
-            class="help"
-            popovertarget=target.clone()
-            aria-label=format!("About: {}", text.name)
-        >
+        <HelpButton text about=text.name.to_owned()/>
+        <HelpPanel text/>
+    }
+}
+
+/// A button that opens the sentences: several may open the same [`HelpPanel`].
+#[component]
+pub fn HelpButton(text: HelpText, about: String) -> impl IntoView {
+    view! {
+        <button type="button" class="help" popovertarget=target(text) aria-label=format!("About: {about}")>
             "?"
         </button>
-        <div class="help-text" id=target popover="auto" role="dialog" aria-labelledby=heading.clone()>
+    }
+}
+
+/// The sentences, which stand on the page when a button asks for them.
+#[component]
+pub fn HelpPanel(text: HelpText) -> impl IntoView {
+    let heading = format!("{}-name", target(text));
+    view! {
+        <div class="help-text" id=target(text) popover="auto" role="dialog" aria-labelledby=heading.clone()>
             <strong id=heading.clone()>{text.name}</strong>
             <p>{text.what}</p>
             <p><b>"Computed: "</b>{text.how}</p>
             <p><b>"Misleads: "</b>{text.misleads}</p>
         </div>
     }
+}
+
+fn target(text: HelpText) -> String {
+    format!("help-{}", text.id)
 }

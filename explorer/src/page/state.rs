@@ -20,6 +20,9 @@ use crate::view::{Screen, View};
 /// The threshold of a model that comes with none.
 const USUAL_THRESHOLD: f32 = 0.5;
 
+/// Width of a window with room for structures in the table, in CSS pixels.
+const WIDE: f64 = 700.0;
+
 /// A bundle that the page has read.
 #[derive(Debug)]
 pub struct OpenBundle {
@@ -54,7 +57,8 @@ impl OpenBundle {
         let known = molecules.as_deref().unwrap_or_default();
         let places = known.iter().enumerate();
         let positions = places.map(|(position, molecule)| (molecule.id.clone(), position as u32)).collect();
-        let columns = table::columns(&manifest, known);
+        let wide = window().inner_width().ok().and_then(|width| width.as_f64()) >= Some(WIDE);
+        let columns = table::columns(&manifest, known, wide);
         let search_text = SearchText::new(known);
         Self { number, name, address, manifest, molecules, columns, search_text, positions }
     }

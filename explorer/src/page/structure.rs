@@ -30,8 +30,8 @@ pub fn Structure(smiles: String, width: f64, height: f64) -> impl IntoView {
     let content = move || match &*drawn.read() {
         None => ().into_any(),
         Some(Ok(structure)) => {
-            let fit = (width / structure.width).min(height / structure.height) * BOND;
-            let svg = structure.svg(Ink::Page, Some(fit.min(LONGEST_BOND)));
+            let svg =
+                structure.svg(Ink::Page, Some(fitting_bond(structure, [width, height]).min(LONGEST_BOND)));
             let label = format!("Structure of {smiles}");
             view! { <span role="img" aria-label=label inner_html=svg></span> }.into_any()
         }
@@ -45,6 +45,16 @@ pub fn Structure(smiles: String, width: f64, height: f64) -> impl IntoView {
             {content}
         </span>
     }
+}
+
+/// Length of a bond with which a drawing fills this width and height.
+pub fn fitting_bond(structure: &depiction::Structure, [width, height]: [f64; 2]) -> f64 {
+    (width / structure.width).min(height / structure.height) * BOND
+}
+
+/// The drawing of a SMILES, if it was wanted before.
+pub fn drawn_before(smiles: &str) -> Option<ArcRwSignal<Drawn>> {
+    DRAWER.with_borrow(|drawer| drawer.drawings.get(smiles).cloned())
 }
 
 /// The drawing of a SMILES, which comes when it is there.

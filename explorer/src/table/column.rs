@@ -9,6 +9,8 @@ use shared_model::bundle::{Manifest, Molecule};
 pub enum Quantity {
     /// Its ID.
     Id,
+    /// Its skeletal formula.
+    Structure,
     /// Its split in the label table.
     Split,
     /// How many conformers it has.
@@ -26,14 +28,14 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    /// Whether its values are words rather than numbers.
+    /// Whether its values are words or pictures rather than numbers.
     pub fn is_text(self) -> bool {
-        matches!(self, Self::Id | Self::Split)
+        matches!(self, Self::Id | Self::Structure | Self::Split)
     }
 
     /// Whether it is not known before the model has run.
     pub fn is_predicted(self) -> bool {
-        !matches!(self, Self::Id | Self::Split | Self::Conformers | Self::Known(_))
+        !matches!(self, Self::Id | Self::Structure | Self::Split | Self::Conformers | Self::Known(_))
     }
 }
 
@@ -57,8 +59,9 @@ impl Column {
     }
 }
 
-/// The columns of a bundle, in their order. Those that would be empty are left out.
-pub fn columns(manifest: &Manifest, molecules: &[Molecule]) -> Vec<Column> {
+/// The columns of a bundle, in their order. Those that would be empty are left out. Structures are shown if nobody asks
+/// where the window is `wide`.
+pub fn columns(manifest: &Manifest, molecules: &[Molecule], wide: bool) -> Vec<Column> {
     let column = |key: &str, title: &str, quantity, usual| Column {
         key: key.to_owned(),
         title: title.to_owned(),
@@ -66,6 +69,9 @@ pub fn columns(manifest: &Manifest, molecules: &[Molecule]) -> Vec<Column> {
         usual,
     };
     let mut columns = vec![column("id", "ID", Quantity::Id, true)];
+    if molecules.iter().any(|molecule| molecule.smiles.is_some()) {
+        columns.push(column("structure", "Structure", Quantity::Structure, wide));
+    }
     if molecules.iter().any(|molecule| molecule.split.is_some()) {
         columns.push(column("split", "Split", Quantity::Split, true));
     }

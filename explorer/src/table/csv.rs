@@ -4,10 +4,13 @@ use shared_model::bundle::Molecule;
 
 use super::{Column, Numbers, Quantity};
 
-/// The rows in the order given: ID and SMILES, then the other columns. An empty field is a number that is not known.
+/// The rows in the order given: ID and SMILES, then the other columns. An empty field is a number that is not known. A
+/// picture has no field: the SMILES says the same.
 pub fn csv(columns: &[&Column], numbers: &Numbers, molecules: &[Molecule], rows: &[u32]) -> String {
     let smiles = molecules.iter().any(|molecule| molecule.smiles.is_some());
     let mut text = String::new();
+    let columns: Vec<&&Column> =
+        columns.iter().filter(|column| column.quantity != Quantity::Structure).collect();
     let heading = columns.iter().flat_map(|column| {
         let also = smiles && column.quantity == Quantity::Id;
         [Some(column.key.as_str()), also.then_some("smiles")].into_iter().flatten()
@@ -68,8 +71,9 @@ mod tests {
         let column =
             |key: &str, quantity| Column { key: key.into(), title: key.into(), quantity, usual: true };
         let (id, task) = (column("id", Quantity::Id), column("p, task", Quantity::Probability(0)));
+        let picture = column("structure", Quantity::Structure);
         let numbers = Numbers::of(&[("p, task", &[0.25, f32::NAN])]);
-        let text = csv(&[&id, &task], &numbers, &molecules, &[1, 0]);
+        let text = csv(&[&id, &picture, &task], &numbers, &molecules, &[1, 0]);
         assert_eq!(text, "id,smiles,\"p, task\"\r\nc,,\r\n\"a,\"\"b\"\"\n\",CC,0.25\r\n");
     }
 }

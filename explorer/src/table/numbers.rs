@@ -29,8 +29,8 @@ impl Numbers {
             }
             _ => vec![f32::NAN; molecules.len()],
         };
-        let columns =
-            columns.iter().map(|column| (column.key.clone(), column.quantity, numbers(column.quantity)));
+        let columns = columns.iter().filter(|column| column.quantity != Quantity::Structure);
+        let columns = columns.map(|column| (column.key.clone(), column.quantity, numbers(column.quantity)));
         Self { columns: columns.collect() }
     }
 

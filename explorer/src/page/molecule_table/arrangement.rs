@@ -116,6 +116,15 @@ impl Arrangement {
         self.again.notify();
     }
 
+    /// The molecule so many rows below another one, or above; from one that is not in the table, the first.
+    pub fn neighbour(self, molecule: usize, step: isize) -> Option<usize> {
+        let row = match self.row_of(molecule) {
+            Some(row) => row.checked_add_signed(step)?,
+            None => 0,
+        };
+        self.rows.with_untracked(|rows| rows.get(row).map(|&row| row as usize))
+    }
+
     /// The row of a molecule, if it is shown.
     pub fn row_of(self, molecule: usize) -> Option<usize> {
         self.rows.with_untracked(|rows| rows.iter().position(|&row| row as usize == molecule))

@@ -12,6 +12,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event};
 
 use super::Arrangement;
+use super::pictures::Pictures;
 use super::row::{self, Content, Row};
 use crate::page::state::{Explorer, OpenBundle};
 use crate::table::Column;
@@ -27,6 +28,7 @@ pub fn keep_rows(
     let explorer = expect_context::<Explorer>();
     let arrangement = expect_context::<Arrangement>();
     let pool = StoredValue::new_local(Pool::default());
+    let pictures = Pictures::new(pool, bundle.clone());
     Effect::new(move |_| {
         let Some(tbody) = tbody.get() else { return };
         let columns = arrangement.columns.get();
@@ -35,6 +37,7 @@ pub fn keep_rows(
         let selected = explorer.selected.get();
         let places = places.get();
         let places = places.start.min(rows.len())..places.end.min(rows.len());
+        let mut moved = false;
         explorer.predictions.with(|predictions| {
             explorer.numbers.with_value(|numbers| {
                 pool.update_value(|pool| {
@@ -49,11 +52,14 @@ pub fn keep_rows(
                             pinned: place < pinned,
                             prediction: predictions.get(molecule).cloned().flatten(),
                         };
-                        row.show(content, bundle.molecules(), numbers);
+                        moved |= row.show(content, bundle.molecules(), numbers);
                     }
                 });
             });
         });
+        if moved {
+            pictures.moved();
+        }
     });
 }
 
@@ -106,7 +112,7 @@ fn molecule_is_beside() -> bool {
 
 /// The rows that there are, in their order in the document.
 #[derive(Debug, Default)]
-struct Pool {
+pub struct Pool {
     columns: Arc<Vec<Column>>,
     template: Option<Element>,
     rows: VecDeque<Row>,
@@ -115,6 +121,14 @@ struct Pool {
 }
 
 impl Pool {
+    /// The rows, those in the middle of the window first.
+    pub fn rows_from_the_middle(&mut self) -> impl Iterator<Item = &mut Row> {
+        let middle = self.rows.len() / 2;
+        let mut rows: Vec<(usize, &mut Row)> = self.rows.iter_mut().enumerate().collect();
+        rows.sort_by_key(|(place, _)| place.abs_diff(middle));
+        rows.into_iter().map(|(_, row)| row)
+    }
+
     /// Has as many rows as there are places, before the element `end`; those whose place remains keep what they show.
     fn arrange(
         &mut self,

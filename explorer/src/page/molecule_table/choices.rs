@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::texts;
-use crate::page::help::{Help, HelpText};
+use crate::page::help::{HelpButton, HelpText};
 use crate::page::state::{Explorer, OpenBundle};
 use crate::table::{Column, Quantity};
 
@@ -16,7 +16,7 @@ type Group = (&'static str, Option<HelpText>, fn(Quantity) -> bool);
 #[component]
 pub fn ColumnChoices(bundle: Arc<OpenBundle>) -> impl IntoView {
     let groups: [Group; 5] = [
-        ("Molecule", None, |q| matches!(q, Quantity::Split | Quantity::Conformers)),
+        ("Molecule", None, |q| matches!(q, Quantity::Structure | Quantity::Split | Quantity::Conformers)),
         ("Probability", Some(texts::PROBABILITY), |q| matches!(q, Quantity::Probability(_))),
         ("Spread over the ensemble", Some(texts::SPREAD), |q| matches!(q, Quantity::Spread(_))),
         ("Known labels", Some(texts::KNOWN), |q| matches!(q, Quantity::Known(_))),
@@ -30,7 +30,7 @@ pub fn ColumnChoices(bundle: Arc<OpenBundle>) -> impl IntoView {
         (!columns.is_empty()).then(|| {
             view! {
                 <fieldset>
-                    <legend>{name}{help.map(|text| view! { <Help text/> })}</legend>
+                    <legend>{name}{help.map(|text| view! { <HelpButton text about=text.name.to_owned()/> })}</legend>
                     {boxes}
                 </fieldset>
             }

@@ -4,14 +4,22 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::{Arrangement, breakable};
+use super::{Arrangement, breakable, texts};
+use crate::page::help::HelpButton;
 use crate::page::state::{Explorer, OpenBundle};
 use crate::table::{Column, Quantity};
 use crate::view::View;
 
-/// The least width of the table with these columns, in CSS pixels: below it, it scrolls sideways.
+/// The least width of the table with these columns, in CSS pixels: below it, it scrolls sideways. The style sheet says the
+/// same of the first columns.
 pub fn width(columns: &[Column]) -> usize {
-    columns.iter().map(|column| if column.quantity == Quantity::Id { 130 } else { 88 }).sum()
+    let width = |column: &Column| match column.quantity {
+        Quantity::Id => 124,
+        Quantity::Structure => 112,
+        Quantity::Split => 68,
+        _ => 88,
+    };
+    columns.iter().map(width).sum()
 }
 
 /// The names of the columns.
@@ -36,21 +44,32 @@ fn Name(bundle: Arc<OpenBundle>, column: Column) -> impl IntoView {
         _ => None,
     };
     let Column { key, title, quantity, .. } = column;
+    let about = title.clone();
+    let name = breakable(&title);
     let sorted = {
         let key = key.clone();
         Memo::new(move |_| explorer.view.with(|view| view.order_of(&key)))
     };
     let order = move || sorted.get().map(|descending| if descending { "descending" } else { "ascending" });
     let sort = move |_| explorer.view.update(|view: &mut View| view.sort_by(&key, !quantity.is_text()));
+    // There is no order of pictures.
+    let name = match quantity {
+        Quantity::Structure => view! { <div><span>{name}</span></div> }.into_any(),
+        _ => {
+            view! { <button type="button" class="sort" on:click=sort><span>{name}</span></button> }.into_any()
+        }
+    };
     let class = match quantity {
         Quantity::Id => "id",
+        Quantity::Structure => "picture",
         Quantity::Split => "split",
         Quantity::Probability(_) => "task",
         _ => "number",
     };
     view! {
         <th scope="col" class=class title=description aria-sort=order>
-            <button type="button" on:click=sort>{breakable(&title)}</button>
+            {name}
+            <HelpButton text=texts::of(quantity) about/>
         </th>
     }
 }

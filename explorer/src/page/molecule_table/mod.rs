@@ -5,7 +5,9 @@ mod body;
 mod choices;
 mod filters;
 mod heading;
+mod pictures;
 mod row;
+mod sdf;
 mod texts;
 mod toolbar;
 mod viewport;
@@ -21,7 +23,9 @@ use self::heading::Heading;
 pub use self::row::label_mark;
 use self::toolbar::Toolbar;
 use self::viewport::Viewport;
+use super::help::HelpPanel;
 use super::state::{Explorer, OpenBundle};
+use crate::table::Quantity;
 use crate::view::Screen;
 
 /// The table, and the controls above it.
@@ -30,7 +34,10 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let arrangement = expect_context::<Arrangement>();
     let element = NodeRef::<Div>::new();
-    let viewport = Viewport::new(element);
+    let pictured = Memo::new(move |_| {
+        arrangement.columns.read().iter().any(|column| column.quantity == Quantity::Structure)
+    });
+    let viewport = Viewport::new(element, pictured);
     let rows = arrangement.rows;
     let count = Memo::new(move |_| rows.read().len() - arrangement.pinned.get());
     let visible = Memo::new(move |_| viewport.visible_rows(arrangement.pinned.get(), count.get()));
@@ -94,6 +101,7 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
             <Toolbar bundle=bundle.clone()/>
             <div
                 class="viewport"
+                class:pictured=move || pictured.get()
                 class:sideways=move || viewport.is_narrower_than(heading::width(&arrangement.columns.read()))
                 node_ref=element
                 on:scroll:target=move |event| viewport.scrolled(&event.target())
@@ -112,10 +120,10 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
                     <tbody class="pinned" node_ref=bodies[0] on:click=click on:dblclick=double_click></tbody>
                     <tbody node_ref=bodies[1] on:click=click on:dblclick=double_click>
                         <tr class="spacer" aria-hidden="true">
-                            <td style:height=move || viewport::pixels(visible.get().start)></td>
+                            <td style:height=move || viewport.pixels(visible.get().start)></td>
                         </tr>
                         <tr class="spacer" aria-hidden="true">
-                            <td style:height=move || viewport::pixels(count.get() - visible.get().end)></td>
+                            <td style:height=move || viewport.pixels(count.get() - visible.get().end)></td>
                         </tr>
                     </tbody>
                 </table>
@@ -123,6 +131,8 @@ pub fn MoleculeTable(bundle: Arc<OpenBundle>) -> impl IntoView {
                     <NothingFound/>
                 </Show>
             </div>
+            // Of headings and of the choice of columns.
+            {texts::ALL.map(|text| view! { <HelpPanel text/> }).collect_view()}
         </section>
     }
 }

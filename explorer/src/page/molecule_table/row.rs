@@ -8,11 +8,18 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, Node};
 
 use crate::page::estimate::{in_words, whisker_place};
+use crate::page::structure::fitting_bond;
 use crate::protocol::Prediction;
 use crate::table::{Column, Numbers, Quantity};
 
 /// What a number is before the model has told.
 const UNKNOWN: &str = "…";
+
+/// Room for a structure in a row, in CSS pixels; the style sheet says the same (`--structure-width`, `--row-height`).
+const STRUCTURE: [f64; 2] = [104.0, 66.0];
+
+/// Longest bond in a row, in pixels.
+const LONGEST_BOND: f64 = 15.0;
 
 /// What a row shows: rows of equal content look the same.
 #[derive(Debug, Clone)]
@@ -35,6 +42,8 @@ pub struct Row {
     element: Element,
     cells: Vec<Cell>,
     shown: Option<Content>,
+    /// Whether the structure of its molecule is in it, or why there is none.
+    pictured: bool,
 }
 
 /// A cell, and those of its elements that change.
@@ -49,6 +58,7 @@ struct Cell {
 enum Parts {
     Id { pin: Element, name: Element },
     Probability { number: Node, label: HtmlElement, bar: HtmlElement, whisker: HtmlElement },
+    Structure(HtmlElement),
     Text(Node),
 }
 
@@ -58,6 +68,7 @@ pub fn template(columns: &[Column]) -> Element {
         Quantity::Id => {
             "<th scope=row><button type=button class=pin tabindex=-1></button><span>.</span></th>"
         }
+        Quantity::Structure => "<td class=picture><span class=structure role=img></span></td>",
         Quantity::Split => "<td class=split>.</td>",
         Quantity::Probability(_) => {
             "<td class=task><span class=number>.</span><span class=label role=img hidden>.</span>\
@@ -86,7 +97,7 @@ impl Row {
                 element: cell,
             });
         }
-        Self { element, cells, shown: None }
+        Self { element, cells, shown: None, pictured: false }
     }
 
     /// The element.
@@ -94,8 +105,39 @@ impl Row {
         &self.element
     }
 
-    /// Writes what is other than before.
-    pub fn show(&mut self, content: Content, molecules: &[Molecule], numbers: &Numbers) {
+    /// Position of its molecule, if that should have a structure here and has none yet.
+    pub fn wants_structure(&self) -> Option<usize> {
+        let molecule = self.shown.as_ref()?.molecule;
+        (!self.pictured && self.structure().is_some()).then_some(molecule)
+    }
+
+    /// Puts the structure of its molecule in.
+    pub fn put_structure(&mut self, drawn: &Result<Arc<depiction::Structure>, String>) {
+        self.pictured = true;
+        let Some(place) = self.structure() else { return };
+        style(place, "visibility", "visible");
+        set_or_remove(place, "title", None);
+        match drawn {
+            Ok(structure) => {
+                let bond = fitting_bond(structure, STRUCTURE).min(LONGEST_BOND);
+                place.set_inner_html(&structure.thumbnail(bond));
+            }
+            Err(reason) => {
+                set(place, "title", &format!("This SMILES cannot be drawn: {reason}."));
+                place.set_text_content(Some("not drawn"));
+            }
+        }
+    }
+
+    fn structure(&self) -> Option<&HtmlElement> {
+        self.cells.iter().find_map(|cell| match &cell.parts {
+            Parts::Structure(place) => Some(place),
+            _ => None,
+        })
+    }
+
+    /// Writes what is other than before; whether that is another molecule.
+    pub fn show(&mut self, content: Content, molecules: &[Molecule], numbers: &Numbers) -> bool {
         let before = self.shown.as_ref();
         let other = before.is_none_or(|before| before.molecule != content.molecule);
         let told = other || !before.is_some_and(|before| same(&before.prediction, &content.prediction));
@@ -110,6 +152,7 @@ impl Row {
         let molecule = &molecules[content.molecule];
         if other {
             self.element.set_id(&row_id(content.molecule));
+            self.pictured = molecule.smiles.is_none();
         }
         if other || before.is_none_or(|before| before.pinned != content.pinned) {
             for cell in &self.cells {
@@ -125,6 +168,7 @@ impl Row {
             }
         }
         self.shown = Some(content);
+        other
     }
 }
 
@@ -168,6 +212,7 @@ impl Parts {
                     bar: bar.unchecked_into(),
                 }
             }
+            Quantity::Structure => Self::Structure(child(cell).unchecked_into()),
             _ => Self::Text(text(cell)),
         }
     }
@@ -199,8 +244,14 @@ impl Cell {
                     set(label, "title", name);
                 }
             }
+            (Parts::Structure(place), _) => {
+                // That of the molecule before stays unseen until its own comes, when there is time: to take it out takes long.
+                style(place, "visibility", "hidden");
+                set(place, "aria-label", &format!("Structure of {}", molecule.id));
+            }
             (Parts::Text(text), Quantity::Split) => {
-                text.set_node_value(molecule.split.as_deref().or(Some("")))
+                text.set_node_value(molecule.split.as_deref().or(Some("")));
+                set_or_remove(&self.element, "title", molecule.split.as_deref());
             }
             _ => {}
         }

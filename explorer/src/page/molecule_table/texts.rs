@@ -1,6 +1,58 @@
 //! What every number of the table is, how it is computed, and where it misleads.
 
 use crate::page::help::HelpText;
+use crate::table::Quantity;
+
+/// All texts, each once.
+pub const ALL: [HelpText; 8] = [ID, STRUCTURE, SPLIT, CONFORMERS, PROBABILITY, SPREAD, KNOWN, EFFECTIVE];
+
+/// What is told of a column.
+pub fn of(quantity: Quantity) -> HelpText {
+    match quantity {
+        Quantity::Id => ID,
+        Quantity::Structure => STRUCTURE,
+        Quantity::Split => SPLIT,
+        Quantity::Conformers => CONFORMERS,
+        Quantity::Probability(_) => PROBABILITY,
+        Quantity::Spread(_) => SPREAD,
+        Quantity::Known(_) => KNOWN,
+        Quantity::Effective | Quantity::EffectiveOf(_) => EFFECTIVE,
+    }
+}
+
+pub const ID: HelpText = HelpText {
+    id: "column-id",
+    name: "ID",
+    what: "The name of the compound in the tables that the bundle was made with. The star pins it to the head of the table.",
+    how: "Taken over as it is; sorted as people count, 9 before 10.",
+    misleads: "Two IDs can be the same compound: names are not compared by structure.",
+};
+
+pub const STRUCTURE: HelpText = HelpText {
+    id: "column-structure",
+    name: "Structure",
+    what: "The skeletal formula of the compound.",
+    how: "Drawn in this browser from the SMILES in the bundle.",
+    misleads: "The model need not have seen it: it reads the features in the bundle, which may be of another protonation state \
+               or tautomer.",
+};
+
+pub const SPLIT: HelpText = HelpText {
+    id: "column-split",
+    name: "Split",
+    what: "What the compound was used for: training, choosing the model, or testing it.",
+    how: "Taken from the table of labels that the bundle was made with.",
+    misleads: "Predictions for compounds that the model was trained on look better than those for new ones. Similar compounds \
+               in training and test do the same.",
+};
+
+pub const CONFORMERS: HelpText = HelpText {
+    id: "column-conformers",
+    name: "Conformers",
+    what: "How many conformers of the compound the model looks at.",
+    how: "Counted in the bundle.",
+    misleads: "It tells as much of the program that made them, and where that stopped, as of how flexible the compound is.",
+};
 
 pub const PROBABILITY: HelpText = HelpText {
     id: "column-probability",

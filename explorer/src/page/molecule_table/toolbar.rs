@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::Arrangement;
 use super::choices::ColumnChoices;
 use super::filters::Filters;
+use super::sdf::{Progress, SdfButton, SdfProgress};
 use crate::page::download::download;
 use crate::page::state::{Explorer, OpenBundle};
 use crate::table::{Column, csv};
@@ -60,6 +61,8 @@ pub fn Toolbar(bundle: Arc<OpenBundle>) -> impl IntoView {
         let text = explorer.numbers.with_value(|numbers| csv(&columns, numbers, exported.molecules(), &rows));
         download(&format!("{}.csv", exported.name.trim_end_matches(".optimil")), &text);
     };
+    let progress = RwSignal::new(Progress::Idle);
+    let sdf = bundle.has_coordinates().then(|| view! { <SdfButton bundle=bundle.clone() progress/> });
     let unfolded_part = move || match unfolded.get() {
         Unfolded::Nothing => ().into_any(),
         Unfolded::Ranges => view! { <Filters bundle=bundle.clone()/> }.into_any(),
@@ -82,6 +85,7 @@ pub fn Toolbar(bundle: Arc<OpenBundle>) -> impl IntoView {
                 <button type="button" id="export-csv" title="The molecules shown, with the columns shown" on:click=export>
                     "CSV"
                 </button>
+                {sdf}
             </div>
             <span id="count" role="status">{count}</span>
         </div>
@@ -91,6 +95,7 @@ pub fn Toolbar(bundle: Arc<OpenBundle>) -> impl IntoView {
                 <button type="button" on:click=move |_| arrangement.update(explorer)>"Update"</button>
             </p>
         </Show>
+        <SdfProgress progress/>
         {unfolded_part}
     }
 }

@@ -8,14 +8,14 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlDivElement, ResizeObserver};
 
-/// Height of a row in CSS pixels; the style sheet says the same (`--row-height`).
-const ROW_HEIGHT: f64 = 44.0;
+/// Height of a row in CSS pixels, without and with a structure in it; the style sheet says the same (`--row-height`).
+const ROW_HEIGHTS: [f64; 2] = [44.0, 70.0];
 
 /// Height of the heading; the style sheet says the same (`--heading-height`).
-const HEADING_HEIGHT: f64 = 56.0;
+const HEADING_HEIGHT: f64 = 80.0;
 
-/// Rows kept beyond either edge, so that a short scroll shows no gap.
-const SPARE_ROWS: usize = 8;
+/// Pixels of rows kept beyond either edge, so that a short scroll shows no gap.
+const SPARE: f64 = 352.0;
 
 /// Where the table is scrolled to, and how much of it is seen.
 #[derive(Clone, Copy)]
@@ -25,21 +25,44 @@ pub struct Viewport {
     first: RwSignal<usize>,
     height: RwSignal<f64>,
     width: RwSignal<f64>,
+    /// Whether rows have structures in them.
+    pictured: Memo<bool>,
 }
 
 impl Viewport {
-    /// The viewport that will be this element.
-    pub fn new(element: NodeRef<Div>) -> Self {
+    /// The viewport that will be this element; its rows are higher where they have structures.
+    pub fn new(element: NodeRef<Div>, pictured: Memo<bool>) -> Self {
         let (width, height) = (RwSignal::new(800.0), RwSignal::new(800.0));
         element.on_load(move |element| observe_size(&element, width, height));
-        Self { element, first: RwSignal::new(0), height, width }
+        // Higher or lower rows: the first stays where it is.
+        Effect::new(move |before: Option<bool>| {
+            let now = pictured.get();
+            if let (Some(element), Some(before)) = (element.get_untracked(), before)
+                && before != now
+            {
+                let scale = row_height(now) / row_height(before);
+                let top = f64::from(element.scroll_top());
+                // After the rows have their height.
+                request_animation_frame(move || element.set_scroll_top((top * scale) as i32));
+            }
+            now
+        });
+        Self { element, first: RwSignal::new(0), height, width, pictured }
+    }
+
+    fn spare_rows(self) -> usize {
+        (SPARE / self.row_height()) as usize
+    }
+
+    fn row_height(self) -> f64 {
+        row_height(self.pictured.get_untracked())
     }
 
     /// The element was scrolled.
     pub fn scrolled(self, element: &HtmlDivElement) {
-        let first = (f64::from(element.scroll_top()) / ROW_HEIGHT) as usize;
+        let first = (f64::from(element.scroll_top()) / self.row_height()) as usize;
         // Rows are drawn by halves of the spare ones: not for every pixel.
-        let step = SPARE_ROWS / 2;
+        let step = self.spare_rows() / 2;
         let first = first / step * step;
         if self.first.get_untracked() != first {
             self.first.set(first);
@@ -53,9 +76,11 @@ impl Viewport {
 
     /// The rows to draw, of `count` rows below those that are pinned.
     pub fn visible_rows(self, pinned: usize, count: usize) -> Range<usize> {
+        self.pictured.track();
         let first = self.first.get();
-        let last = first + self.rows_in(self.height.get(), pinned) + 2 * SPARE_ROWS;
-        first.saturating_sub(SPARE_ROWS).min(count)..last.min(count)
+        let spare = self.spare_rows();
+        let last = first + self.rows_in(self.height.get(), pinned) + 2 * spare;
+        first.saturating_sub(spare).min(count)..last.min(count)
     }
 
     /// How many rows a page-down key passes.
@@ -64,25 +89,35 @@ impl Viewport {
     }
 
     fn rows_in(self, height: f64, pinned: usize) -> usize {
-        let rows = ((height - HEADING_HEIGHT) / ROW_HEIGHT).max(1.0) as usize;
+        let rows = ((height - HEADING_HEIGHT) / self.row_height()).max(1.0) as usize;
         rows.saturating_sub(pinned).max(1)
     }
 
     /// Scrolls as little as shows a row below the heading and the pinned rows.
     pub fn show(self, row: usize, pinned: usize) {
         let Some(element) = self.element.get_untracked() else { return };
-        let above = HEADING_HEIGHT + pinned as f64 * ROW_HEIGHT;
+        let row_height = self.row_height();
+        let above = HEADING_HEIGHT + pinned as f64 * row_height;
         // Where the row is within what is seen: heading and pinned rows cover the first pixels, but push the others down by
         // as much.
         let (top, height) = (f64::from(element.scroll_top()), f64::from(element.client_height()));
-        let row_top = row as f64 * ROW_HEIGHT;
-        let seen = (height - above).max(ROW_HEIGHT);
+        let row_top = row as f64 * row_height;
+        let seen = (height - above).max(row_height);
         if row_top < top {
             element.set_scroll_top(row_top as i32);
-        } else if row_top + ROW_HEIGHT > top + seen {
-            element.set_scroll_top((row_top + ROW_HEIGHT - seen).ceil() as i32);
+        } else if row_top + row_height > top + seen {
+            element.set_scroll_top((row_top + row_height - seen).ceil() as i32);
         }
     }
+
+    /// The height of so many rows.
+    pub fn pixels(self, rows: usize) -> String {
+        format!("{}px", rows as f64 * row_height(self.pictured.get()))
+    }
+}
+
+fn row_height(pictured: bool) -> f64 {
+    ROW_HEIGHTS[usize::from(pictured)]
 }
 
 /// The row that a key leads to, of `count` rows.
@@ -100,11 +135,6 @@ pub fn next_row(key: &str, row: Option<usize>, count: usize, page: usize) -> Opt
         _ => return None,
     };
     Some(next.min(last))
-}
-
-/// The height of so many rows.
-pub fn pixels(rows: usize) -> String {
-    format!("{}px", rows as f64 * ROW_HEIGHT)
 }
 
 /// Keeps the size of the viewport known.
