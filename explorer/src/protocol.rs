@@ -112,6 +112,8 @@ pub struct Explained {
     pub question: Question,
     /// An explanation for each task; their conformers are those that are on.
     pub tasks: Vec<TaskExplanation>,
+    /// Whether the curves are among them; they come last.
+    pub complete: bool,
 }
 
 /// What the worker tells the page.

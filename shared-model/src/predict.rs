@@ -132,7 +132,7 @@ async fn predict_batch<B: Backend>(
     let config = model.config();
     let (tasks, absorbance) = (config.n_tasks, config.n_absorbance);
     let values = read_back(output).await?;
-    let row_length = values.len() / size;
+    let row_length = values.len() / BagBatch::<B>::padded_size(size, members.len());
     Ok(members
         .iter()
         .zip(values.chunks_exact(row_length))

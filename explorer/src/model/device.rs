@@ -2,17 +2,15 @@
 
 use std::cell::Cell;
 
-use burn::DispatchDevice;
-use burn::backend::flex::FlexDevice;
 use burn::backend::wgpu::graphics::WebGpu;
 use burn::backend::wgpu::{WgpuDevice, init_setup_async};
 use js_sys::{Function, Promise, Reflect};
 use shared_model::bags::Bags;
 use shared_model::bundle::BundleReader;
-use shared_model::ensemble;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use super::device_models::DeviceModels;
 use super::scoring::{self, Scorer};
 use super::{now, refused, report, scope};
 use crate::protocol::{Device, DeviceChoice, Report};
@@ -59,8 +57,7 @@ pub async fn choose(
     IN_USE.set(Some(scorer.device));
     for (position, model) in bundle.manifest().models.iter().enumerate().skip(1) {
         report(&Report::ReadingWeights { model: position });
-        let model = ensemble::load(bundle, model, &scorer.burn_device).map_err(refused)?;
-        scorer.models.push(model);
+        scorer.models.load(bundle, model).map_err(refused)?;
     }
     Ok((scorer, reason))
 }
@@ -79,17 +76,13 @@ async fn faster(bundle: &BundleReader<'_>, bags: &Bags) -> Result<(Scorer, Strin
 /// The first model of the bundle on a device.
 async fn first(device: Device, bundle: &BundleReader<'_>) -> Result<Scorer, Report> {
     IN_USE.set(Some(device));
-    let burn_device = match device {
-        Device::Cpu => DispatchDevice::Flex(FlexDevice),
-        Device::WebGpu => {
-            let device = WgpuDevice::default();
-            let setup = init_setup_async::<WebGpu>(&device, Default::default()).await;
-            setup.device.set_device_lost_callback(|_, message| lost(&message));
-            DispatchDevice::Wgpu(device)
-        }
-    };
-    let model = ensemble::load(bundle, &bundle.manifest().models[0], &burn_device).map_err(refused)?;
-    Ok(Scorer { device, burn_device, models: vec![model] })
+    if device == Device::WebGpu {
+        let setup = init_setup_async::<WebGpu>(&WgpuDevice::default(), Default::default()).await;
+        setup.device.set_device_lost_callback(|_, message| lost(&message));
+    }
+    let mut models = DeviceModels::new(device);
+    models.load(bundle, &bundle.manifest().models[0]).map_err(refused)?;
+    Ok(Scorer { device, models })
 }
 
 /// The device that computes at this moment; none: no bundle is open yet.

@@ -1,6 +1,6 @@
 //! Explaining one molecule.
 
-use shared_model::explain::{self, Subset};
+use shared_model::explain::{Subset, TaskExplanation};
 
 use super::scoring::failed;
 use super::{RUNNING, report};
@@ -15,14 +15,17 @@ const SEED: u64 = 0;
 /// The last report: a device that fails.
 pub async fn explain(question: Question) -> Result<(), Report> {
     let Some(running) = RUNNING.with_borrow(Clone::clone) else { return Ok(()) };
-    let (models, bags) = (&running.scorer.models, &running.bags);
+    let bags = &running.bags;
     let molecule = question.molecule as usize;
     if molecule >= bags.len() || question.on.len() != bags.instances(molecule).len() {
         return Ok(());
     }
     let Some(on) = Subset::of(&question.on) else { return Ok(()) };
-    let device = &running.scorer.burn_device;
-    let tasks = explain::explain(models, bags, molecule, &on, SEED, device).await.map_err(failed)?;
-    report(&Report::Explained(Explained { question, tasks }));
+    // What a person looks at first comes first.
+    let tell = |tasks: &[TaskExplanation], complete: bool| {
+        report(&Report::Explained(Explained { question: question.clone(), tasks: tasks.to_vec(), complete }));
+    };
+    let tasks = running.scorer.models.explain(bags, molecule, &on, SEED, |first| tell(first, false)).await;
+    tell(&tasks.map_err(failed)?, true);
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod assessing;
 mod device;
+mod device_models;
 mod explaining;
 mod scoring;
 mod turn;

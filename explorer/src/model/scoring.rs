@@ -1,11 +1,10 @@
 //! Predicting molecules batch by batch, each batch reported as soon as it is there.
 
-use burn::{Dispatch, DispatchDevice};
 use shared_model::bags::Bags;
 use shared_model::ensemble::{EnsemblePrediction, combine};
-use shared_model::network::Model;
-use shared_model::predict::{PredictError, predict};
+use shared_model::predict::PredictError;
 
+use super::device_models::DeviceModels;
 use super::turn::next_turn;
 use super::{Running, now, refused, report};
 use crate::protocol::{Device, Models, Prediction, Report};
@@ -18,10 +17,8 @@ const BATCH: usize = 64;
 pub struct Scorer {
     /// The device, for people.
     pub device: Device,
-    /// The device, for Burn.
-    pub burn_device: DispatchDevice,
-    /// The networks: one, or the members of an ensemble.
-    pub models: Vec<Model<Dispatch>>,
+    /// The networks.
+    pub models: DeviceModels,
 }
 
 /// Predicts and reports every molecule.
@@ -58,11 +55,7 @@ pub fn batches(bags: &Bags) -> impl Iterator<Item = Vec<usize>> {
 /// # Errors
 /// The last report: inputs that do not fit the model, or a device that fails.
 pub async fn score(scorer: &Scorer, bags: &Bags, molecules: &[usize]) -> Result<Vec<Prediction>, Report> {
-    let mut predictions = Vec::with_capacity(scorer.models.len());
-    for model in &scorer.models {
-        let predicted = predict(model, bags, molecules, &scorer.burn_device).await;
-        predictions.push(predicted.map_err(failed)?);
-    }
+    let predictions = scorer.models.predict(bags, molecules).await.map_err(failed)?;
     Ok(combine(predictions).into_iter().map(shown).collect())
 }
 

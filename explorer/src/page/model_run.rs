@@ -217,7 +217,9 @@ impl ModelRun {
                 }
             }),
             Report::Explained(explained) => {
-                self.ask(Inquiry::answered);
+                if explained.complete {
+                    self.ask(Inquiry::answered);
+                }
                 self.explained.set(Some(Arc::new(explained)));
             }
             Report::Assessed(assessed) => self.assessed.set(Some(Arc::new(*assessed))),

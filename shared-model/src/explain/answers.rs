@@ -128,8 +128,9 @@ impl Answers {
             let (batch, later) = left.split_at(size.min(left.len()));
             left = later;
             let output = model.forward(bag.batch(batch, size, device));
-            filled.push((size * tasks, batch.len() * tasks));
-            outputs.push(output.logits.reshape([size * tasks]));
+            let answered = output.logits.dims()[0] * tasks;
+            filled.push((answered, batch.len() * tasks));
+            outputs.push(output.logits.reshape([answered]));
             attention.get_or_insert(output.attention);
         }
         if let Some((attention, uniform)) = attention.zip(uniform) {

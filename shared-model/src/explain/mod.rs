@@ -30,7 +30,7 @@ mod subset;
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
-use self::answers::{Answers, Bag, sigmoid};
+use self::answers::{Answers, Bag, Whole, sigmoid};
 pub use self::curves::{Areas, Curves};
 use self::curves::{AttentionOrder, RandomOrder};
 pub use self::effective_number::effective_number;
@@ -92,7 +92,7 @@ pub struct LeftOut {
 impl TaskExplanation {
     /// Positions of the conformers in the order of attention, the most first; equal ones in their order.
     pub fn by_attention(&self) -> Vec<usize> {
-        let weights: Vec<f64> = self.attention.iter().map(|weight| f64::from(weight.mean)).collect();
+        let weights = means(&self.attention);
         descending(&weights, ATTENTION_RESOLUTION).unwrap_or_else(|| (0..weights.len()).collect())
     }
 
@@ -126,66 +126,125 @@ pub async fn explain<B: Backend>(
     seed: u64,
     device: &B::Device,
 ) -> Result<Vec<TaskExplanation>, PredictError> {
-    for model in models {
-        check(model, bags, &[molecule])?;
-    }
-    assert!(kept.fits(bags.instances(molecule)), "a subset of the conformers of the molecule");
-    let tasks = models.first().expect("an ensemble has a member").config().n_tasks;
-    assert!(models.iter().all(|model| model.config().n_tasks == tasks), "members have the same tasks");
-    let bag = Bag::new(bags, molecule, kept);
-    let conformers = bag.len();
+    Explaining::start(models, bags, molecule, kept, device).await?.finish(seed).await
+}
 
-    let mut answers = Answers::new(models.len(), tasks, conformers);
-    let without: Option<Vec<usize>> = (conformers > 1).then(|| {
-        let others = |conformer| (0..conformers).filter(|&other| other != conformer).collect();
-        (0..conformers).map(|conformer| answers.number(others(conformer))).collect()
-    });
-    let random = (conformers > 1).then(|| RandomOrder::draw(conformers, seed, &mut answers));
-    let mut wholes = Vec::with_capacity(models.len());
-    for (member, model) in models.iter().enumerate() {
-        wholes.push(answers.ask_first(member, model, &bag, device).await?);
+/// An explanation in the making: everything but the curves, which ask for many more subsets, is there at the start.
+pub struct Explaining<'a, B: Backend> {
+    models: Vec<Model<B>>,
+    bag: Bag<'a>,
+    device: &'a B::Device,
+    answers: Answers,
+    /// Of each member.
+    wholes: Vec<Whole>,
+    /// Attention [T, N].
+    attention: Vec<Estimate>,
+    /// The subset without each conformer `[N]`; none for a bag of one.
+    without: Option<Vec<usize>>,
+}
+
+impl<'a, B: Backend> Explaining<'a, B> {
+    /// Asks for the whole bag, with and without attention, and for the bag without each conformer.
+    ///
+    /// # Errors
+    /// As [`explain`].
+    ///
+    /// # Panics
+    /// As [`explain`].
+    pub async fn start(
+        models: &[Model<B>],
+        bags: &'a Bags,
+        molecule: usize,
+        kept: &'a Subset,
+        device: &'a B::Device,
+    ) -> Result<Self, PredictError> {
+        for model in models {
+            check(model, bags, &[molecule])?;
+        }
+        assert!(kept.fits(bags.instances(molecule)), "a subset of the conformers of the molecule");
+        let tasks = models.first().expect("an ensemble has a member").config().n_tasks;
+        assert!(models.iter().all(|model| model.config().n_tasks == tasks), "members have the same tasks");
+        let models: Vec<Model<B>> = models.iter().map(|model| model.clone().classifier()).collect();
+        let bag = Bag::new(bags, molecule, kept);
+        let conformers = bag.len();
+
+        let mut answers = Answers::new(models.len(), tasks, conformers);
+        let without: Option<Vec<usize>> = (conformers > 1).then(|| {
+            let others = |conformer| (0..conformers).filter(|&other| other != conformer).collect();
+            (0..conformers).map(|conformer| answers.number(others(conformer))).collect()
+        });
+        let mut wholes = Vec::with_capacity(models.len());
+        for (member, model) in models.iter().enumerate() {
+            wholes.push(answers.ask_first(member, model, &bag, device).await?);
+        }
+        let weight = |member: usize, at: usize| f64::from(wholes[member].attention[at]);
+        let attention =
+            (0..tasks * conformers).map(|at| answers.estimate(|member| weight(member, at))).collect();
+        Ok(Self { models, bag, device, answers, wholes, attention, without })
     }
 
-    let weight = |member: usize, at: usize| f64::from(wholes[member].attention[at]);
-    let attention: Vec<Estimate> =
-        (0..tasks * conformers).map(|at| answers.estimate(|member| weight(member, at))).collect();
-    let orders: Vec<Option<AttentionOrder>> = attention
-        .chunks_exact(conformers)
-        .map(|weights| {
-            let weights: Vec<f64> = weights.iter().map(|weight| f64::from(weight.mean)).collect();
-            let order = descending(&weights, ATTENTION_RESOLUTION)?;
-            Some(AttentionOrder::new(&order, random.as_ref()?, &mut answers))
-        })
-        .collect();
-    for (member, model) in models.iter().enumerate() {
-        answers.ask_next(member, model, &bag, device).await?;
+    /// What is known by now: one explanation a task, without the curves.
+    pub fn so_far(&self) -> Vec<TaskExplanation> {
+        self.by_task().enumerate().map(|(task, attention)| self.task(task, attention)).collect()
     }
 
-    let explained = attention.chunks_exact(conformers).zip(orders).enumerate();
-    Ok(explained
-        .map(|(task, (attention, order))| {
-            let uniform = |member: usize| sigmoid(f64::from(wholes[member].uniform[task]));
-            let left_out: Option<Vec<LeftOut>> = without
-                .as_ref()
-                .map(|without| without.iter().map(|&without| left_out(task, without, &answers)).collect());
-            let weights: Vec<f64> = attention.iter().map(|weight| f64::from(weight.mean)).collect();
-            let agreement = left_out
-                .as_deref()
-                .map(effects)
-                .and_then(|effects| spearman((&weights, ATTENTION_RESOLUTION), (&effects, LOGIT_RESOLUTION)));
-            let curves =
-                order.zip(random.as_ref()).map(|(order, random)| order.curves(task, random, &answers));
-            TaskExplanation {
-                probability: answers.estimate(|member| answers.probability(member, 0, task)),
-                uniform_probability: answers.estimate(uniform),
-                attention: attention.to_vec(),
-                left_out,
-                effective_conformers: effective_number(weights) as f32,
-                agreement: agreement.map(|correlation| correlation as f32),
-                curves,
-            }
-        })
-        .collect())
+    /// Asks for the curves, with sets of conformers drawn from this seed: the explanations, complete.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn finish(mut self, seed: u64) -> Result<Vec<TaskExplanation>, PredictError> {
+        let mut tasks = self.so_far();
+        let conformers = self.bag.len();
+        if conformers == 1 {
+            return Ok(tasks);
+        }
+        let random = RandomOrder::draw(conformers, seed, &mut self.answers);
+        let orders: Vec<Option<Vec<usize>>> =
+            self.by_task().map(|weights| descending(&means(weights), ATTENTION_RESOLUTION)).collect();
+        let orders: Vec<Option<AttentionOrder>> = orders
+            .into_iter()
+            .map(|order| Some(AttentionOrder::new(&order?, &random, &mut self.answers)))
+            .collect();
+        for (member, model) in self.models.iter().enumerate() {
+            self.answers.ask_next(member, model, &self.bag, self.device).await?;
+        }
+        for (task, (explained, order)) in tasks.iter_mut().zip(orders).enumerate() {
+            explained.curves = order.map(|order| order.curves(task, &random, &self.answers));
+        }
+        Ok(tasks)
+    }
+
+    /// Attention of each task `[N]`.
+    fn by_task(&self) -> impl Iterator<Item = &[Estimate]> {
+        self.attention.chunks_exact(self.bag.len())
+    }
+
+    fn task(&self, task: usize, attention: &[Estimate]) -> TaskExplanation {
+        let answers = &self.answers;
+        let uniform = |member: usize| sigmoid(f64::from(self.wholes[member].uniform[task]));
+        let left_out: Option<Vec<LeftOut>> = self
+            .without
+            .as_ref()
+            .map(|without| without.iter().map(|&without| left_out(task, without, answers)).collect());
+        let weights = means(attention);
+        let agreement = left_out
+            .as_deref()
+            .map(effects)
+            .and_then(|effects| spearman((&weights, ATTENTION_RESOLUTION), (&effects, LOGIT_RESOLUTION)));
+        TaskExplanation {
+            probability: answers.estimate(|member| answers.probability(member, 0, task)),
+            uniform_probability: answers.estimate(uniform),
+            attention: attention.to_vec(),
+            left_out,
+            effective_conformers: effective_number(weights) as f32,
+            agreement: agreement.map(|correlation| correlation as f32),
+            curves: None,
+        }
+    }
+}
+
+fn means(estimates: &[Estimate]) -> Vec<f64> {
+    estimates.iter().map(|estimate| f64::from(estimate.mean)).collect()
 }
 
 fn left_out(task: usize, without: usize, answers: &Answers) -> LeftOut {

@@ -98,9 +98,17 @@ impl<B: Backend> BagBatch<B> {
         self.len() == 0
     }
 
-    /// Copies bags to a device, padded to `size` bags of `width` positions: a GPU compiles its programs anew for
-    /// each shape, so prediction keeps to a few.
+    /// How many bags a batch of `members` bags is padded to, if that is `size` where shapes are to be few: a GPU compiles
+    /// its programs anew for each. The CPU does not, and computes what is asked for.
+    pub(crate) fn padded_size(size: usize, members: usize) -> usize {
+        if cpu::available::<B>() { members } else { size }
+    }
+
+    /// Copies bags to a device, padded to [`Self::padded_size`] bags of `width` positions.
     pub(crate) fn pad(bags: &Bags, members: &[usize], size: usize, width: usize, device: &B::Device) -> Self {
+        if cpu::available::<B>() {
+            return BagStore::new(bags, device).batch_of_width(members, width);
+        }
         let (f2, f3) = (bags.x2d().columns(), bags.x3d().columns());
         let mut x2d = vec![0.0; size * f2];
         let mut x3d = vec![0.0; size * width * f3];
@@ -123,7 +131,7 @@ impl<B: Backend> BagBatch<B> {
 
 impl<B: Backend> BagBatch<B> {
     /// Copies one bag to a device, and makes a batch of subsets of its instances (given by their positions in the bag),
-    /// padded to `size` bags of `width` positions. The features are there once, however many subsets there are; bags
+    /// padded to [`Self::padded_size`] bags of `width` positions. The features are there once, however many subsets there are; bags
     /// that are left over repeat the first subset.
     ///
     /// # Panics
@@ -137,6 +145,7 @@ impl<B: Backend> BagBatch<B> {
         device: &B::Device,
     ) -> Self {
         let (f2, f3) = (bags.x2d().columns(), bags.x3d().columns());
+        let size = Self::padded_size(size, subsets.len());
         let instances = bags.instances(molecule);
         // Behind the instances come zeros, as in any padded bag: some models look at them (`count_padding`).
         let rows = instances.len().next_power_of_two() + 1;
@@ -200,10 +209,15 @@ impl<'a, B: Backend> BagStore<'a, B> {
     /// # Panics
     /// Without a molecule, or with one that the bags do not have.
     pub fn batch(&self, molecules: &[usize]) -> BagBatch<B> {
+        self.batch_of_width(molecules, 1)
+    }
+
+    /// The same, as wide as this if that is more than the largest bag.
+    fn batch_of_width(&self, molecules: &[usize], width: usize) -> BagBatch<B> {
         let sizes: Vec<usize> =
             molecules.iter().map(|&molecule| self.bags.instances(molecule).len()).collect();
         let rows: Vec<usize> = molecules.iter().flat_map(|&molecule| self.bags.instances(molecule)).collect();
-        self.gather(molecules, &rows, &sizes)
+        self.gather(molecules, &rows, &sizes, width)
     }
 
     /// A batch of molecules with some of their instances each, given as rows of the instance matrix.
@@ -213,12 +227,13 @@ impl<'a, B: Backend> BagStore<'a, B> {
     pub fn batch_of(&self, molecules: &[usize], instances: &[Vec<usize>]) -> BagBatch<B> {
         assert_eq!(molecules.len(), instances.len(), "instances of every molecule");
         let sizes: Vec<usize> = instances.iter().map(Vec::len).collect();
-        self.gather(molecules, &instances.concat(), &sizes)
+        self.gather(molecules, &instances.concat(), &sizes, 1)
     }
 
-    fn gather(&self, molecules: &[usize], rows: &[usize], sizes: &[usize]) -> BagBatch<B> {
+    /// A batch of at least this width.
+    fn gather(&self, molecules: &[usize], rows: &[usize], sizes: &[usize], width: usize) -> BagBatch<B> {
         assert!(!sizes.is_empty() && !sizes.contains(&0), "a batch has molecules, and each has an instance");
-        let width = sizes.iter().copied().max().unwrap_or(1);
+        let width = sizes.iter().copied().fold(width, usize::max);
         let is_ragged = sizes.iter().any(|&size| size != width);
         let (x2d, x3d) = match &self.resident {
             Some((x2d, x3d)) => {

@@ -1,6 +1,6 @@
 //! The predictor heads "mlp_v3" and "linear".
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::NetworkError;
@@ -109,7 +109,26 @@ impl HeadsConfig {
     }
 }
 
+/// Keeps the first groups of layers that run side by side.
+struct FirstGroups(usize);
+
+impl<B: Backend> ModuleMapper<B> for FirstGroups {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        param.map(|stacked| stacked.narrow(0, 0, self.0))
+    }
+}
+
 impl<B: Backend> Heads<B> {
+    /// The first heads alone, of those with one output.
+    pub fn first(self, heads: usize) -> Self {
+        let mut first = FirstGroups(heads);
+        Self {
+            body: self.body.map(|body| body.map(&mut first)),
+            single: self.single.map(&mut first),
+            multiple: None,
+        }
+    }
+
     /// Predicts from one embedding per head and molecule.
     ///
     /// # Shapes

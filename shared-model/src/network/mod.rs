@@ -194,6 +194,16 @@ impl<B: Backend> Model<B> {
         self
     }
 
+    /// The network without its auxiliary heads, for what needs logits and attention alone.
+    #[must_use]
+    pub fn classifier(mut self) -> Self {
+        self.heads = self.heads.first(self.config.n_tasks);
+        self.config.n_absorbance = 0;
+        self.config.n_fluorescence = 0;
+        self.config.n_bitmask_groups = 0;
+        self
+    }
+
     /// The configuration that the network was built with.
     pub fn config(&self) -> &ModelConfig {
         &self.config

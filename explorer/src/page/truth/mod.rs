@@ -56,13 +56,21 @@ fn Tests(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
         explained.filter(|explained| explained.question.molecule == position as u32)
     });
     let stale = move || shown.with(|shown| shown.as_ref().is_some_and(|shown| shown.question != question()));
+    // The curves come last; until then, those before them.
+    let complete: Shown = Memo::new(move |before: Option<&Option<Arc<Explained>>>| {
+        shown.get().filter(|shown| shown.complete).or_else(|| before.cloned().flatten())
+    });
+    let curves_stale = move || complete.with(|last| shown.with(|shown| last.is_some() && last != shown));
+    let busy = move || stale() || shown.with(|shown| shown.as_ref().is_none_or(|shown| !shown.complete));
     let chart = {
         let bundle = bundle.clone();
         move || {
             let task = explorer.task.get();
-            let explained = explanation(shown, task)?;
+            let Some(explained) = explanation(complete, task) else {
+                return Some(view! { <p class="faint">"The curves are being computed."</p> }.into_any());
+            };
             let name = bundle.manifest.schema.tasks.get(task)?.name.clone();
-            Some(view! { <CurveChart name explained/> })
+            Some(view! { <CurveChart name explained/> }.into_any())
         }
     };
     let task_name = {
@@ -83,7 +91,7 @@ fn Tests(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
         <div
             class="tests"
             class:stale=stale
-            aria-busy=move || (stale() || shown.with(Option::is_none)).to_string()
+            aria-busy=move || busy().to_string()
             data-on=move || shown.with(|shown| shown.as_ref().map(|shown| {
                 shown.question.on.iter().filter(|on| **on).count().to_string()
             }))
@@ -91,7 +99,7 @@ fn Tests(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
             <TaskTests bundle=bundle.clone() position shown/>
             <h4>{task_name}</h4>
             <ConformerTests bundle position shown/>
-            {chart}
+            <div class:stale=curves_stale>{chart}</div>
         </div>
     }
 }
