@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared_model::bags::{Bags, Matrix};
 use shared_model::config::ModelConfig;
 use shared_model::ensemble::Estimate;
-use shared_model::explain::{Subset, TaskExplanation, explain};
+use shared_model::explain::{Explaining, Subset, TaskExplanation, explain};
 use shared_model::network::{BagBatch, Model};
 use shared_model::predict::{PredictError, predict};
 use shared_model::state_dict::{HostTensor, StateDict};
@@ -19,8 +19,8 @@ const TASKS: usize = 3;
 
 fn config(aggregator: Value) -> ModelConfig {
     serde_json::from_value(json!({
-        "mol_dim": F2, "inst_dim": F3, "n_tasks": TASKS, "n_absorbance": 1, "n_fluorescence": 0,
-        "n_bitmask_groups": 0, "aggregator_kwargs": aggregator, "mol_hidden": 8, "mol_layers": 1,
+        "mol_dim": F2, "inst_dim": F3, "n_tasks": TASKS, "n_absorbance": 1, "n_fluorescence": 1,
+        "n_bitmask_groups": 2, "aggregator_kwargs": aggregator, "mol_hidden": 8, "mol_layers": 1,
         "mol_dropout": 0.1, "inst_hidden": 8, "inst_layers": 2, "inst_dropout": 0.1, "proj_dim": 8, "attn_heads": 2,
         "attn_dropout": 0.1, "mixer_hidden": 8, "mixer_layers": 1, "mixer_dropout": 0.1, "activation": "GELU",
         "head_num_layers": 1, "head_dropout": 0.1, "head_stochastic_depth": 0.1, "head_fc2_gain_non_last": 0.01
@@ -187,6 +187,20 @@ fn every_number_of_a_single_model_is_that_of_its_definition() {
 fn of_an_ensemble_they_are_means_with_their_spread() {
     let larger = ModelConfig { mol_hidden: 16, ..config(json!({})) };
     assert_as_defined(&[plain(1), model(&larger, 2), plain(3)], &bags(&[2, 5]), 1);
+}
+
+#[test]
+fn what_is_told_first_is_all_but_the_curves() {
+    let (models, bags) = ([plain(1), plain(2)], bags(&[4]));
+    let (all, device) = (Subset::all(4), Default::default());
+    let explaining = pollster::block_on(Explaining::start(&models, &bags, 0, &all, &device)).expect("fits");
+    let first = explaining.so_far();
+    let mut last = pollster::block_on(explaining.finish(0)).expect("fits");
+    assert_eq!(last, explained(&models, &bags, 0));
+    for task in &mut last {
+        assert!(task.curves.take().is_some());
+    }
+    assert_eq!(first, last);
 }
 
 #[test]
