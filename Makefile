@@ -3,15 +3,17 @@
 TABLES := --feat2d data/chromophores/feat2d_scaled.csv.gz \
           --feat3d data/chromophores/feat3d_scaled.csv.gz \
           --feat3d-qm data/chromophores/feat3d_qm_scaled.csv.gz
+SOURCE := --licence 'CC BY 4.0' --citation 'Joung et al., Scientific Data 7, 295 (2020)'
 OPTIMIL := $(or $(CARGO_TARGET_DIR),target)/debug/optimil
 
-.PHONY: help setup explorer build demo test clean
+.PHONY: help setup explorer build demo sample test clean
 
 help:
 	@echo 'make setup     get the compilers, tools and browser that are missing'
 	@echo 'make explorer  build the web page into dist/'
 	@echo 'make build     build the explorer, then the trainer with the explorer inside'
 	@echo 'make demo      train on the data set in data/ and open the model in the explorer'
+	@echo 'make sample    train the sample that comes with the explorer'
 	@echo 'make test      set up, build everything, run all tests, in the browser too'
 	@echo 'make clean     remove everything that was built'
 
@@ -33,7 +35,7 @@ demo: setup build
 	$(OPTIMIL) train --labels data/chromophores/labels.csv $(TABLES) \
 	  --conformers data/chromophores/conformers.sdf.gz \
 	  --schema data/chromophores/schema.toml --params data/chromophores/params.json --max-epochs 60 \
-	  --licence 'CC BY 4.0' --citation 'Joung et al., Scientific Data 7, 295 (2020)' --out demo
+	  $(SOURCE) --out demo
 	@echo '== Serving the model to your browser at the address below; stop with Ctrl-C'
 	$(OPTIMIL) serve demo/model.optimil --open
 
@@ -43,6 +45,16 @@ test: setup build
 	cargo test --locked -p depiction --features draw
 	@echo '== Browser tests'
 	@npm --prefix tests --silent test
+
+# The model that comes with the page; run it again when the bundle's format changes.
+sample: build
+	@echo '== Training the sample that comes with the page'
+	rm -rf demo
+	$(OPTIMIL) train --labels data/chromophores/labels.csv $(TABLES) \
+	  --conformers data/chromophores/conformers.sdf.gz \
+	  --schema data/chromophores/schema.toml --params data/chromophores/sample_params.json --max-epochs 60 \
+	  $(SOURCE) --device cpu --out demo
+	cp demo/model.optimil www/sample.optimil
 
 clean:
 	@echo '== Removing what was built'

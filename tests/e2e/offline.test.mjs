@@ -53,14 +53,15 @@ test('the page and the model run without a network, and a new version takes the 
 
     await page.context().setOffline(false);
     const html = readFileSync(join(folder, 'index.html'), 'utf8');
-    writeFileSync(join(folder, 'index.html'), html.replace('<title>Optimil explorer', '<title>Newer explorer'));
+    writeFileSync(join(folder, 'index.html'), html.replace('content="Opens an Optimil', 'content="Newer: opens an Optimil'));
     writeFileSync(join(folder, 'service-worker.js'), script.replace(versionOf(script), 'newer'));
     await page.reload();
-    assert.equal(await page.title(), 'Newer explorer', 'what is kept is not shown while there is a network');
+    const description = () => page.locator('meta[name=description]').getAttribute('content');
+    assert.match(await description(), /^Newer/, 'what is kept is not shown while there is a network');
     await kept(page, 'newer');
     await page.context().setOffline(true);
     await page.reload();
-    assert.equal(await page.title(), 'Newer explorer');
+    assert.match(await description(), /^Newer/);
     await page.getByText('Open a model bundle').waitFor();
     assert.deepEqual(faults(), []);
   } finally {

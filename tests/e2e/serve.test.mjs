@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { withPage } from './browser.mjs';
 import { OPTIMIL, writeBundles } from './bundles.mjs';
@@ -54,6 +54,15 @@ test('every answer carries the policy, and only the site and its own host names 
   assert.equal((await ask('/../Cargo.toml')).status, 404);
   assert.equal((await ask('/', { method: 'POST' })).status, 405);
   assert.equal((await ask('/', { headers: { host: 'evil.example' } })).status, 403);
+});
+
+test('connections that come in at the same moment are all answered', { timeout: 60_000 }, async () => {
+  for (let round = 0; round < 60; round += 1) {
+    const agent = new Agent({ keepAlive: true });
+    const answers = await Promise.all(Array.from({ length: 8 }, () => ask('/icon.svg', { agent })));
+    assert.ok(answers.every(({ status }) => status === 200));
+    agent.destroy();
+  }
 });
 
 test('a file that is no bundle is not served', async () => {

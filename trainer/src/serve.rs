@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::{fs, io, thread};
+use std::{fs, io, io::Write, thread};
 
 use shared_model::bundle::{BundleError, BundleReader};
-use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
+use tiny_http::{Method, Request, Server, StatusCode};
 
 /// The explorer as it was when this program was built; empty if it was not.
 const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/explorer_files.rs"));
@@ -194,20 +194,34 @@ fn media_type(name: &str) -> &'static str {
     }
 }
 
+/// Writes an answer, and has the browser close the connection after it: where connections come in at the same moment,
+/// tiny_http may leave one waiting until another ends, and those that are kept alive do not end for minutes.
 fn write(request: Request, reply: &Reply) -> io::Result<()> {
-    let header = |name: &str, value: &str| Header::from_bytes(name, value).expect("headers are plain ASCII");
-    let headers = vec![
-        header("Content-Type", reply.kind),
-        header("Content-Security-Policy", POLICY),
-        header("X-Content-Type-Options", "nosniff"),
-        header("Referrer-Policy", "no-referrer"),
-        header("Cross-Origin-Resource-Policy", "same-origin"),
-        // The explorer's file names stay the same from build to build.
-        header("Cache-Control", "no-cache"),
-    ];
-    let response = Response::new(StatusCode(reply.status), headers, reply.body, Some(reply.body.len()), None);
-    // The page shows its progress by the length, which chunks would hide.
-    request.respond(response.with_chunked_threshold(usize::MAX))
+    let with_body = *request.method() != Method::Head;
+    let status = StatusCode(reply.status);
+    let mut stream = request.into_writer();
+    // The explorer's file names stay the same from build to build, so none is kept unasked. The length is there, since
+    // the page shows its progress by it.
+    write!(
+        stream,
+        "HTTP/1.1 {} {}\r\n\
+         Connection: close\r\n\
+         Content-Length: {}\r\n\
+         Content-Type: {}\r\n\
+         Content-Security-Policy: {POLICY}\r\n\
+         X-Content-Type-Options: nosniff\r\n\
+         Referrer-Policy: no-referrer\r\n\
+         Cross-Origin-Resource-Policy: same-origin\r\n\
+         Cache-Control: no-cache\r\n\r\n",
+        status.0,
+        status.default_reason_phrase(),
+        reply.body.len(),
+        reply.kind,
+    )?;
+    if with_body {
+        stream.write_all(reply.body)?;
+    }
+    stream.flush()
 }
 
 #[cfg(test)]

@@ -185,12 +185,22 @@ fn Bundle(bundle: Arc<OpenBundle>) -> impl IntoView {
     .into_any()
 }
 
+/// The bundle that lies beside the page.
+const SAMPLE: &str = "sample.optimil";
+
 #[component]
 fn Welcome() -> impl IntoView {
+    let explorer = expect_context::<Explorer>();
+    let open_sample = move |_| bundle_file::open_address(explorer, Seat::Open, SAMPLE.to_owned());
     view! {
         <section class="welcome">
             <h2>"Open a model bundle"</h2>
             <p>"Drop a "<code>".optimil"</code>" file anywhere on this page, or choose one above."</p>
+            <p>
+                "Or look around first: "
+                <button type="button" id="sample" on:click=open_sample>"Open the sample"</button>
+                ", a small model and 131 coloured or fluorescent molecules."
+            </p>
             <p class="faint">
                 "The model runs here, in this browser. Nothing is uploaded: molecules and model stay on this computer."
             </p>
