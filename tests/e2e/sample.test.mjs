@@ -28,7 +28,7 @@ test('the sample opens from the first page, and a link leads back to it', async 
     await page.locator('#molecules td.task[data-value]').first().waitFor({ timeout: 60_000 });
     const values = await page.locator('#molecules td.task[data-value]').evaluateAll((cells) => cells.map((cell) => Number(cell.dataset.value)));
     assert.ok(values.length > 0 && values.every((value) => value > 0 && value < 1), 'probabilities');
-    await page.locator('#molecules tbody tr').first().click();
+    await page.locator('#molecules tbody tr[aria-rowindex]').first().click();
     await page.locator('#truth .tests[aria-busy=false]').waitFor({ timeout: 60_000 });
     await page.screenshot({ path: join(SCREENSHOTS, 'sample.png') });
     const shown = await page.locator('#bundle-name').textContent();
