@@ -1,10 +1,11 @@
 # What there is to make: `make help`.
 
-TABLES := --feat2d data/chromophores/feat2d_scaled.csv.gz \
-          --feat3d data/chromophores/feat3d_scaled.csv.gz \
-          --feat3d-qm data/chromophores/feat3d_qm_scaled.csv.gz
-SOURCE := --licence 'CC BY 4.0' --citation 'Joung et al., Scientific Data 7, 295 (2020)'
-OPTIMIL := $(or $(CARGO_TARGET_DIR),target)/debug/optimil
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+OPTIMIL := $(TARGET)/debug/optimil
+TRAIN := $(OPTIMIL) train --labels data/chromophores/labels.csv --feat2d data/chromophores/feat2d_scaled.csv.gz \
+  --feat3d data/chromophores/feat3d_scaled.csv.gz --feat3d-qm data/chromophores/feat3d_qm_scaled.csv.gz \
+  --conformers data/chromophores/conformers.sdf.gz --schema data/chromophores/schema.toml --max-epochs 60 \
+  --licence 'CC BY 4.0' --citation 'Joung et al., Scientific Data 7, 295 (2020)'
 
 .PHONY: help setup explorer build demo sample test clean
 
@@ -32,10 +33,7 @@ build: explorer
 demo: setup build
 	@echo '== Training on data/chromophores'
 	rm -rf demo
-	$(OPTIMIL) train --labels data/chromophores/labels.csv $(TABLES) \
-	  --conformers data/chromophores/conformers.sdf.gz \
-	  --schema data/chromophores/schema.toml --params data/chromophores/params.json --max-epochs 60 \
-	  $(SOURCE) --out demo
+	$(TRAIN) --params data/chromophores/params.json --out demo
 	@echo '== Serving the model to your browser at the address below; stop with Ctrl-C'
 	$(OPTIMIL) serve demo/model.optimil --open
 
@@ -49,12 +47,9 @@ test: setup build
 # The model that comes with the page; run it again when the bundle's format changes.
 sample: build
 	@echo '== Training the sample that comes with the page'
-	rm -rf demo
-	$(OPTIMIL) train --labels data/chromophores/labels.csv $(TABLES) \
-	  --conformers data/chromophores/conformers.sdf.gz \
-	  --schema data/chromophores/schema.toml --params data/chromophores/sample_params.json --max-epochs 60 \
-	  $(SOURCE) --device cpu --out demo
-	cp demo/model.optimil www/sample.optimil
+	rm -rf $(TARGET)/sample
+	$(TRAIN) --params data/chromophores/sample_params.json --device cpu --out $(TARGET)/sample
+	cp $(TARGET)/sample/model.optimil www/sample.optimil
 
 clean:
 	@echo '== Removing what was built'
