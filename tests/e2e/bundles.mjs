@@ -197,6 +197,12 @@ export function writeEnsemble() {
   return { folder, file, remove: () => rmSync(folder, { recursive: true }) };
 }
 
+/** The tasks of a table of `optimil predict` of one model, in their order. */
+export function readTasks(path) {
+  const header = readFileSync(path, 'utf8').split('\n', 1)[0].split(',');
+  return header.flatMap((name) => /^pred_(.+)$/.exec(name)?.[1] ?? []);
+}
+
 /**
  * The predictions of a table of `optimil predict`: by ID, probabilities [T] and attention [T][N]; of an ensemble
  * also their standard deviations, and the probabilities of each member [M][T].

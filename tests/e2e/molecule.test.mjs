@@ -1,10 +1,10 @@
 // One molecule: its structure, its attention map, its conformers in 3D.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { withPage } from './browser.mjs';
-import { ROOT, readPredictions, writeMolecules } from './bundles.mjs';
+import { ROOT, readPredictions, readTasks, writeMolecules } from './bundles.mjs';
 import { finished } from './shown.mjs';
 import { serveFolders } from './site.mjs';
 
@@ -19,8 +19,7 @@ before(async () => {
   bundles = writeMolecules();
   expected = [...readPredictions(bundles.file('predictions.csv'))];
   expected.sort(([, a], [, b]) => b.conformers.length - a.conformers.length);
-  const header = readFileSync(bundles.file('predictions.csv'), 'utf8').split('\n', 1)[0].split(',');
-  tasks = header.flatMap((name) => /^pred_(.+)$/.exec(name)?.[1] ?? []);
+  tasks = readTasks(bundles.file('predictions.csv'));
   site = await serveFolders([join(ROOT, 'dist'), bundles.folder]);
   mkdirSync(SCREENSHOTS, { recursive: true });
 });

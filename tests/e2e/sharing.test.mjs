@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { launch, withPage } from './browser.mjs';
-import { ROOT, readPredictions, writeMolecules } from './bundles.mjs';
+import { ROOT, readPredictions, readTasks, writeMolecules } from './bundles.mjs';
 import { assertClose, finished } from './shown.mjs';
 import { serveFolders } from './site.mjs';
 
@@ -23,8 +23,7 @@ before(async () => {
   bundles = writeMolecules();
   const predictions = [...readPredictions(bundles.file('predictions.csv'))];
   [[id, native]] = predictions.sort(([, a], [, b]) => b.conformers.length - a.conformers.length);
-  const header = readFileSync(bundles.file('predictions.csv'), 'utf8').split('\n', 1)[0].split(',');
-  tasks = header.flatMap((name) => /^pred_(.+)$/.exec(name)?.[1] ?? []);
+  tasks = readTasks(bundles.file('predictions.csv'));
   site = await serveFolders([join(ROOT, 'dist'), bundles.folder]);
 });
 

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { withPage } from './browser.mjs';
-import { ROOT, readPredictions, writeMolecules } from './bundles.mjs';
+import { ROOT, readPredictions, readTasks, writeMolecules } from './bundles.mjs';
 import { writeLargeBundle } from './large.mjs';
 import { assertClose, finished } from './shown.mjs';
 import { serveFolders } from './site.mjs';
@@ -23,8 +23,7 @@ let tasks;
 before(async () => {
   bundles = writeMolecules();
   expected = [...readPredictions(bundles.file('predictions.csv'))].map(([id, molecule]) => ({ id, ...molecule }));
-  const header = readFileSync(bundles.file('predictions.csv'), 'utf8').split('\n', 1)[0].split(',');
-  tasks = header.flatMap((name) => /^pred_(.+)$/.exec(name)?.[1] ?? []);
+  tasks = readTasks(bundles.file('predictions.csv'));
   writeLargeBundle(bundles.file('model.optimil'), bundles.file('many.optimil'), { count: MANY, deflate: true });
   site = await serveFolders([join(ROOT, 'dist'), bundles.folder]);
   mkdirSync(SCREENSHOTS, { recursive: true });
