@@ -102,6 +102,29 @@ fn several_at_a_time_find_what_one_after_the_other_finds() {
     assert_eq!(found(&journal("one")), found(&journal("three")), "the same bits");
 }
 
+#[test]
+fn folds_side_by_side_report_what_one_after_the_other_reports() {
+    let folder = Folder::new();
+    let options = options(&folder);
+    let pruner = ["--pruner", "median", "--pruner-startup-trials", "1", "--pruner-warmup-steps", "0"];
+    let told = |name: &str, fold_jobs: &str| {
+        let out = folder.path(name);
+        let common = ["hpo", "--trials", "6", "--no-final", "--fold-jobs", fold_jobs, "--out", &out];
+        succeeds(&[common.as_slice(), &pruner].concat(), &options);
+        let trials = trials(&format!("{out}/study.journal")).into_iter();
+        trials
+            .map(|trial| {
+                let scores = trial.user_attributes.get("fold_scores").cloned();
+                (trial.state, trial.values, trial.intermediate, scores)
+            })
+            .collect::<Vec<_>>()
+    };
+    let (one, two) = (told("one", "1"), told("two", "2"));
+    assert_eq!(one, two);
+    let pruned = one.iter().filter(|(state, ..)| *state == TrialState::Pruned).count();
+    assert!((1..6).contains(&pruned), "{one:?}");
+}
+
 /// Waits until the trials of a journal are as they should be.
 fn wait_until(journal: &str, holds: impl Fn(&[Trial]) -> bool) {
     let begun = Instant::now();

@@ -1,5 +1,6 @@
-//! How many trials to run at a time, by a short measurement.
+//! How many trials and folds to run at a time, by a short measurement.
 
+use std::fmt;
 use std::thread;
 
 use rayon::ThreadPoolBuilder;
@@ -11,6 +12,39 @@ pub struct Throughput {
     pub jobs: usize,
     /// Batches a second, all together.
     pub batches_per_second: f64,
+}
+
+/// How much of a search runs at a time in one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtATime {
+    /// Trials.
+    pub trials: usize,
+    /// Folds of each.
+    pub folds: usize,
+}
+
+/// Trials of the budget for each that runs at a time: one that begins knows nothing of those beside it.
+const TRIALS_FOR_EACH: u64 = 10;
+
+impl AtATime {
+    /// Shares so many trainings at a time among trials and their folds; `fixed` is a number of folds that was asked for.
+    ///
+    /// Trials come first: of a trial that is given up early, folds ahead are wasted. But no more of them than a tenth of
+    /// the budget, so that the later ones can learn from those before.
+    pub fn share(trainings: usize, budget: u64, folds: usize, fixed: Option<usize>) -> Self {
+        let most = usize::try_from(budget / TRIALS_FOR_EACH).unwrap_or(usize::MAX).max(1);
+        let trials = (trainings / fixed.unwrap_or(1).max(1)).clamp(1, most);
+        Self { trials, folds: fixed.unwrap_or((trainings / trials).clamp(1, folds)) }
+    }
+}
+
+impl fmt::Display for AtATime {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.folds {
+            1 => write!(f, "{} at a time", self.trials),
+            folds => write!(f, "{} at a time ({folds} folds of each)", self.trials),
+        }
+    }
 }
 
 /// What more trials must gain to be worth their memory.
@@ -83,6 +117,20 @@ mod tests {
         })
         .expect("no error");
         (measured.last().expect("one was measured").jobs, asked)
+    }
+
+    #[test]
+    fn trials_come_before_folds_but_learn_from_each_other() {
+        let share = |trainings, budget, folds, fixed| {
+            let shared = AtATime::share(trainings, budget, folds, fixed);
+            (shared.trials, shared.folds)
+        };
+        assert_eq!(share(2, 100, 5, None), (2, 1));
+        assert_eq!(share(32, 100, 5, None), (10, 3));
+        assert_eq!(share(32, 20, 5, None), (2, 5), "no more folds than there are");
+        assert_eq!(share(2, 5, 5, None), (1, 2), "a small budget");
+        assert_eq!(share(8, 1000, 5, Some(4)), (2, 4));
+        assert_eq!(share(2, 1000, 5, Some(5)), (1, 5));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Hyper-parameter search: what to try next, what to give up, and what mattered.
 
+mod folds;
 pub mod importance;
 pub mod jobs;
 mod normal;

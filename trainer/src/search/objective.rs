@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::StepAxis;
+use super::folds::{Audience, in_order};
 use crate::cross_validation::{FoldPlan, Subject, train_fold};
 use crate::data::Dataset;
 use crate::metrics::TaskMetrics;
@@ -70,6 +71,8 @@ pub struct CrossValidated<'a> {
     pub settings: &'a TrainSettings,
     /// The device, in words.
     pub device: &'a str,
+    /// Folds of a trial at a time.
+    pub fold_jobs: usize,
 }
 
 impl CrossValidated<'_> {
@@ -94,34 +97,68 @@ impl Objective for CrossValidated<'_> {
         let min_w = parameters.objective.min_w;
         let settings = &TrainSettings { seed: candidate.seed, ..self.settings.clone() };
         let subject = Subject { dataset: self.dataset, parameters, settings, device: self.device };
-        let started = Instant::now();
-        let mut folds = Folds::default();
-        let mut result = Ok(());
-        for (index, round) in self.plan.rounds().iter().enumerate() {
+        let (rounds, stop, started) = (self.plan.rounds(), control.stop(), Instant::now());
+        let run = |index: usize, tell: &mut dyn FnMut(Epoch)| {
             let mut kept = f64::NAN;
-            let stopped = RunControl { stop: Some(control.stop()), ..RunControl::default() };
-            let trained = train_fold(subject, round, stopped, |progress| {
+            let stopped = RunControl { stop: Some(stop), ..RunControl::default() };
+            let trained = train_fold(subject, &rounds[index], stopped, |progress| {
                 if let Progress::Epoch(record, is_best) = &progress {
                     if *is_best {
                         kept = record.metrics.fold_score(min_w);
                     }
-                    let step = self.axis().step(index as u64, record.epoch as u64 - 1);
-                    control.report(step, StepAxis::report(&folds.scores, kept));
+                    tell(Epoch { index: record.epoch as u64 - 1, kept });
                 }
             });
-            match trained {
-                Ok(trained) => {
-                    folds.push(&trained.evaluation.metrics, min_w, trained.history.len());
-                }
-                Err(error) => {
-                    result = Err(failure(&error, index));
-                    break;
-                }
-            }
-        }
+            trained.map(|trained| FinishedFold {
+                epochs: trained.history.len(),
+                metrics: trained.evaluation.metrics,
+            })
+        };
+        let mut trial =
+            RunningTrial { axis: self.axis(), min_w, control, folds: Folds::default(), failed: None };
+        in_order(rounds.len(), self.fold_jobs, stop, run, &mut trial);
+        let RunningTrial { folds, failed, .. } = trial;
         folds.tell(self.dataset, control);
         control.note("seconds", round(started.elapsed().as_secs_f64(), 1).into());
-        result.map(|()| folds.scores.iter().sum::<f64>() / folds.scores.len() as f64)
+        match failed {
+            Some(failure) => Err(failure),
+            None if folds.scores.len() < rounds.len() => Err(Failure::Stopped),
+            None => Ok(folds.scores.iter().sum::<f64>() / folds.scores.len() as f64),
+        }
+    }
+}
+
+/// An epoch of a fold, counted from 0, and the score of the epoch that the fold would keep if it ended now.
+struct Epoch {
+    index: u64,
+    kept: f64,
+}
+
+struct FinishedFold {
+    metrics: TaskMetrics,
+    epochs: usize,
+}
+
+/// A trial that hears of its folds.
+struct RunningTrial<'a> {
+    axis: StepAxis,
+    min_w: f64,
+    control: &'a dyn TrialControl,
+    folds: Folds,
+    failed: Option<Failure>,
+}
+
+impl Audience<Epoch, Result<FinishedFold, TrainError>> for RunningTrial<'_> {
+    fn hear(&mut self, fold: usize, Epoch { index, kept }: Epoch) {
+        self.control.report(self.axis.step(fold as u64, index), StepAxis::report(&self.folds.scores, kept));
+    }
+
+    fn ended(&mut self, fold: usize, result: Result<FinishedFold, TrainError>) -> bool {
+        match result {
+            Ok(FinishedFold { metrics, epochs }) => self.folds.push(&metrics, self.min_w, epochs),
+            Err(error) => self.failed = Some(failure(&error, fold)),
+        }
+        self.failed.is_none()
     }
 }
 

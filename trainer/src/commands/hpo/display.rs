@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use crate::search::Tally;
+use crate::search::jobs::AtATime;
 use crate::search::session::Session;
 use crate::search::worker::SearchEvent;
 use crate::study::{Trial, TrialState, best};
@@ -34,7 +35,12 @@ struct State {
 
 impl<'a> Display<'a> {
     /// Begins the line at the bottom; appends to the log.
-    pub fn begin(session: &'a Session<'a>, log: &Path, budget: u64, jobs: usize) -> anyhow::Result<Self> {
+    pub fn begin(
+        session: &'a Session<'a>,
+        log: &Path,
+        budget: u64,
+        at_a_time: AtATime,
+    ) -> anyhow::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(log);
         let log = file.with_context(|| format!("{} cannot be written", log.display()))?;
         let tally = Tally::of(&session.trials()?);
@@ -51,7 +57,7 @@ impl<'a> Display<'a> {
         };
         let display = Self { session, bar, budget, state: Mutex::new(state) };
         if tally.valued() > 0 {
-            display.line(&format!("{} trials are there already, {jobs} at a time go on", tally.valued()));
+            display.line(&format!("{} trials are there already, {at_a_time} go on", tally.valued()));
         }
         display.refresh();
         Ok(display)

@@ -30,7 +30,7 @@ use crate::cross_validation::FoldPlan;
 use crate::data::{Dataset, Splits, TRAIN_SPLIT};
 use crate::parameters::RunParameters;
 use crate::report;
-use crate::search::jobs::{self, Throughput};
+use crate::search::jobs::{self, AtATime, Throughput};
 use crate::search::objective::CrossValidated;
 use crate::search::session::{SearchSettings, Session};
 use crate::search::space::Space;
@@ -63,6 +63,9 @@ pub(super) struct HpoArgs {
     /// Trials at a time on this machine, or auto: what is fastest, by a short measurement
     #[arg(long, value_name = "N|auto", default_value = "1")]
     jobs: Jobs,
+    /// Folds of a trial at a time [default: 1; with --jobs auto what is fastest and trials leave over]
+    #[arg(long, value_name = "N")]
+    fold_jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     sampler: SamplerArgs,
     #[command(flatten)]
@@ -188,16 +191,17 @@ pub(super) fn run(args: &HpoArgs, options: &ResolvedOptions) -> anyhow::Result<(
     }
 
     let interruption = Interruption::listen().context("signals cannot be received")?;
-    let jobs = jobs(args, &run, &space, &dataset, &plan, &settings)?;
+    let at_a_time = at_a_time(args, &run, &space, &dataset, &plan, &settings)?;
     let objective = CrossValidated {
         dataset: &dataset,
         plan: &plan,
         settings: &settings,
         device: &run.device.description,
+        fold_jobs: at_a_time.folds,
     };
     let pruner = args.pruner.build(objective.axis());
     eprintln!(
-        "study {} in {}: {} trials of {} folds, {} parameters searched, {jobs} at a time on {}",
+        "study {} in {}: {} trials of {} folds, {} parameters searched, {at_a_time} on {}",
         args.study,
         storage.describe(),
         args.trials,
@@ -209,10 +213,11 @@ pub(super) fn run(args: &HpoArgs, options: &ResolvedOptions) -> anyhow::Result<(
         deadline: args.timeout.map(|time| Instant::now() + time.0),
         waits_for_others: !args.no_final,
     };
-    let display = Display::begin(&session, &args.out.join("trials.log"), args.trials, jobs)?;
-    let ending = work(&session, &objective, &*pruner, jobs, limits, interruption.requested(), &|event| {
-        display.show(&event)
-    });
+    let display = Display::begin(&session, &args.out.join("trials.log"), args.trials, at_a_time)?;
+    let ending =
+        work(&session, &objective, &*pruner, at_a_time.trials, limits, interruption.requested(), &|event| {
+            display.show(&event)
+        });
     display.finish();
     let ending = ending?;
 
@@ -261,17 +266,17 @@ fn identity(run: &Run, dataset: &Dataset, plan: &FoldPlan, settings: &TrainSetti
     })
 }
 
-/// Trials at a time: as many as asked for, or as are fastest together.
-fn jobs(
+/// How much is done at a time: what was asked for, or what is fastest together.
+fn at_a_time(
     args: &HpoArgs,
     run: &Run,
     space: &Space,
     dataset: &Dataset,
     plan: &FoldPlan,
     settings: &TrainSettings,
-) -> anyhow::Result<usize> {
-    if let Jobs::Count(count) = args.jobs {
-        return Ok(count.get());
+) -> anyhow::Result<AtATime> {
+    if let Jobs::Count(trials) = args.jobs {
+        return Ok(AtATime { trials: trials.get(), folds: args.fold_jobs.map_or(1, NonZeroUsize::get) });
     }
     let round = &plan.rounds()[0];
     let partition = Partition { train: &round.fold.train, validation: &round.fold.validation };
@@ -280,7 +285,7 @@ fn jobs(
     let middle = RunParameters::from_json(&middle.into(), &run.schema).unwrap_or(run.parameters.clone());
     let footprint = Footprint::estimate(dataset, partition, &middle)?;
     let most = choices::most_jobs(&run.device, &footprint);
-    eprintln!("measuring how many trials at a time are fastest, up to {most}");
+    eprintln!("measuring how many trainings at a time are fastest, up to {most}");
     let measured = jobs::fastest(most, |jobs| {
         jobs::side_by_side(jobs, || measure(dataset, partition, &middle, settings))
             .map(|measured| measured.iter().map(|measured| 1.0 / measured.seconds_per_batch).sum())
@@ -288,7 +293,9 @@ fn jobs(
     for Throughput { jobs, batches_per_second } in &measured {
         eprintln!("  {jobs} at a time: {batches_per_second:.2} batches a second");
     }
-    Ok(measured.last().expect("one was measured").jobs)
+    let trainings = measured.last().expect("one was measured").jobs;
+    let folds = args.fold_jobs.map(NonZeroUsize::get);
+    Ok(AtATime::share(trainings, args.trials, plan.rounds().len(), folds))
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

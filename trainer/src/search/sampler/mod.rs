@@ -30,7 +30,8 @@ pub type RelativeParameters = BTreeMap<String, (f64, Distribution)>;
 /// as it would have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
-    /// Number of the trial.
+    /// Place of the trial in a search that nothing disturbs: retries share that of the first attempt, so that it may
+    /// be less than the number.
     pub trial: u64,
     /// How many draws of this trial were impossible configurations and thrown away.
     pub attempt: u32,
@@ -47,7 +48,7 @@ impl Draw {
     }
 }
 
-/// A way of choosing parameters. [`Proposal`] asks it.
+/// A way of choosing parameters. [`Proposal`] asks it. The history is without the trial that is drawn.
 pub trait Sampler: Send + Sync {
     /// Parameters drawn jointly, before the trial asks for any; those that are left out are drawn one by one.
     fn relative(&self, _history: &History, _draw: Draw) -> RelativeParameters {

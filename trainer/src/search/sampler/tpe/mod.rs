@@ -47,7 +47,7 @@ impl TpeSampler {
 
     /// The best of the candidates: a value for each parameter of the space, in its order.
     fn sample(&self, history: &History, draw: Draw, space: &Space, stream: &str) -> Vec<f64> {
-        let Split { below, above } = split(history, draw.trial);
+        let Split { below, above } = split(history);
         let density = |trials: &[&Trial]| Parzen::new(space, &self.observations(trials, space));
         let (below, above) = (density(&below), density(&above));
         let mut candidates = below.sample(&mut draw.stream(self.seed, stream), CANDIDATES);

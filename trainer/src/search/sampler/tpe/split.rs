@@ -24,10 +24,10 @@ const MOST_GOOD: usize = 25;
 /// far they came and their value there; then those that violate constraints, by how much.
 ///
 /// Bergstra et al., *Algorithms for hyper-parameter optimization*, NeurIPS 2011; constraints and pruned trials as in
-/// Optuna. `current` is the number of the trial that is being drawn.
-pub(super) fn split<'a>(history: &History<'a>, current: u64) -> Split<'a> {
+/// Optuna.
+pub(super) fn split<'a>(history: &History<'a>) -> Split<'a> {
     let (mut complete, mut pruned, mut infeasible, mut running) = (vec![], vec![], vec![], vec![]);
-    for trial in history.trials.iter().filter(|trial| trial.number != current) {
+    for trial in history.trials {
         match trial.state {
             TrialState::Running => running.push(trial),
             TrialState::Complete | TrialState::Pruned if violation(trial) > 0.0 => infeasible.push(trial),
@@ -87,8 +87,9 @@ mod tests {
     fn good_trials_are_those_of_optuna() {
         for case in fixture("tpe")["histories"].as_array().unwrap() {
             let direction = if case["maximize"] == true { Direction::Maximize } else { Direction::Minimize };
-            let trials = trials(case);
-            let split = split(&History { direction, trials: &trials }, case["current"].as_u64().unwrap());
+            let mut trials = trials(case);
+            trials.retain(|trial| case["current"] != trial.number);
+            let split = split(&History { direction, trials: &trials });
             let numbers = |trials: &[&Trial]| {
                 trials.iter().map(|trial| trial.number.into()).collect::<Vec<serde_json::Value>>()
             };
