@@ -2,10 +2,10 @@
 // What is loaded later: Rust has no import() of its own.
 globalThis.loadModule = (name) => import(new URL(name, document.baseURI));
 
-const { js, wasm } = document.getElementById('start').dataset;
+const folder = new URL(`${document.getElementById('start').dataset.folder}/`, document.baseURI);
 try {
-  const { default: init } = await import(new URL(js, document.baseURI));
-  await init({ module_or_path: new URL(wasm, document.baseURI) });
+  const { default: init } = await import(new URL('explorer.js', folder));
+  await init({ module_or_path: new URL('explorer_bg.wasm', folder) });
   // The page without a network. `optimil serve` needs none: its server is there as long as the page is.
   if (navigator.serviceWorker && location.hostname !== '127.0.0.1') {
     navigator.serviceWorker.register('service-worker.js').catch((reason) => console.warn(reason.message));

@@ -1,10 +1,10 @@
 //! The browser explorer: opens a model bundle, shows its molecules and runs the model on them.
 //!
-//! Two programs share this crate. The page (`page`) reads the bundle and draws; it has no Burn in it, so it
-//! appears at once. The model (`model`) runs in a Web Worker and does nothing but read weights and predict.
+//! Two programs are made of this crate. The page (`src/page/`) reads the bundle and draws; it has no Burn in it, so it
+//! appears at once. The model (`src/model/`) runs in a Web Worker and does nothing but read weights and predict.
 //! They speak the messages of [`protocol`].
 //!
-//! What needs no browser (what is looked at, which rows a table shows) stands outside both and is tested natively.
+//! What needs no browser (what is looked at, which rows a table shows) is this library, and tested natively.
 
 pub mod colour;
 pub mod comparison;
@@ -13,11 +13,7 @@ pub mod drawing_queue;
 pub mod export;
 pub mod inquiry;
 pub mod labelled;
-#[cfg(target_arch = "wasm32")]
-pub mod model;
 pub mod nearest;
-#[cfg(target_arch = "wasm32")]
-pub mod page;
 pub mod protocol;
 pub mod standing;
 pub mod superposition;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { modelWorker, withPage } from './browser.mjs';
+import { launch, modelWorker, watchedPage, withPage } from './browser.mjs';
 import { ROOT, readPredictions, writeBundles } from './bundles.mjs';
 import { assertClose, finished, readMolecule } from './shown.mjs';
 import { serveFolders } from './site.mjs';
@@ -88,4 +88,35 @@ test('a worker that falls over on the CPU is started anew, and given up when it 
     await page.locator('#device').selectOption('auto');
     await assertRight(page);
   });
+});
+
+test('a part of the page that cannot be fetched is fetched again', { timeout: 120_000 }, async () => {
+  const browser = await launch({ webgpu: false });
+  try {
+    const { page, faults } = await watchedPage(browser, site.origin);
+    const failing = new Set(['split_workspace.wasm', 'split_model.wasm']);
+    await page.route(/\/split_\w+\.wasm$/, (route) => {
+      const fails = failing.has(route.request().url().split('/').pop());
+      return fails ? route.abort() : route.continue();
+    });
+    await page.goto(site.address);
+    await page.locator('#trouble', { hasText: 'could not be loaded' }).waitFor();
+    await page.setInputFiles('#file', bundles.file('model.optimil'));
+    failing.delete('split_workspace.wasm');
+    await page.locator('#molecules tbody tr[aria-rowindex]').first().waitFor();
+    assert.equal(await page.locator('#trouble').textContent(), '');
+
+    await page.getByRole('link', { name: 'Model', exact: true }).click();
+    const again = page.getByRole('button', { name: 'Try again' });
+    await again.waitFor();
+    failing.clear();
+    await again.click();
+    await page.locator('.model-page h2').first().waitFor();
+    await page.waitForFunction(() => document.activeElement?.matches('.model-page h2'));
+    // The browser, and the loader of the parts, say in the console what failed.
+    const others = faults().filter((fault) => !/ERR_FAILED|Failed to fetch/.test(fault));
+    assert.deepEqual(others, []);
+  } finally {
+    await browser.close();
+  }
 });

@@ -126,19 +126,29 @@ fn embedded() -> Result<Files, ServeError> {
 }
 
 fn read_folder(folder: &Path) -> Result<Files, ServeError> {
-    let unreadable = |error| ServeError::Read { path: folder.into(), error };
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if let Some(name) = name.filter(|name| path.is_file() && !name.starts_with('.')) {
-            files.push((name.to_owned(), read(&path)?.into()));
-        }
-    }
+    add_folder(folder, "", &mut files)?;
     if !files.iter().any(|(name, _)| name == "index.html") {
         return Err(ServeError::NotAnExplorer(folder.into()));
     }
     Ok(files)
+}
+
+/// Adds the files of a folder and of those in it, whose names begin with `prefix`.
+fn add_folder(folder: &Path, prefix: &str, files: &mut Files) -> Result<(), ServeError> {
+    let unreadable = |error| ServeError::Read { path: folder.into(), error };
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|name| !name.starts_with('.')) else { continue };
+        let name = format!("{prefix}{name}");
+        if path.is_dir() {
+            add_folder(&path, &format!("{name}/"), files)?;
+        } else {
+            files.push((name, read(&path)?.into()));
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ServeError> {

@@ -1,8 +1,12 @@
 //! The page.
 
 #[cfg(target_arch = "wasm32")]
+#[path = "../page/mod.rs"]
+mod page;
+
+#[cfg(target_arch = "wasm32")]
 fn main() {
-    explorer::page::run();
+    page::run();
 }
 
 #[cfg(not(target_arch = "wasm32"))]

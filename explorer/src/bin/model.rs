@@ -1,8 +1,12 @@
 //! The model worker.
 
 #[cfg(target_arch = "wasm32")]
+#[path = "../model/mod.rs"]
+mod model;
+
+#[cfg(target_arch = "wasm32")]
 fn main() {
-    explorer::model::run();
+    model::run();
 }
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -6,7 +6,7 @@ use shared_model::metrics::{Assessing, RESAMPLES, TaskPredictions};
 
 use super::turn::next_turn;
 use super::{RUNNING, now, report};
-use crate::protocol::{Assess, Assessed, Report};
+use explorer::protocol::{Assess, Assessed, Report};
 
 /// Milliseconds of a slice.
 const SLICE: f64 = 30.0;

@@ -13,7 +13,7 @@ use wasm_bindgen_futures::JsFuture;
 use super::device_models::DeviceModels;
 use super::scoring::{self, Scorer};
 use super::{now, refused, report, scope};
-use crate::protocol::{Device, DeviceChoice, Report};
+use explorer::protocol::{Device, DeviceChoice, Report};
 
 thread_local! {
     static IN_USE: Cell<Option<Device>> = const { Cell::new(None) };

@@ -11,7 +11,7 @@ use shared_model::explain::{Explaining, Subset, TaskExplanation};
 use shared_model::network::Model;
 use shared_model::predict::{PredictError, Prediction, predict};
 
-use crate::protocol::Device;
+use explorer::protocol::Device;
 
 /// One model, or the members of an ensemble.
 pub enum DeviceModels {

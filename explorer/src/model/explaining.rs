@@ -4,7 +4,7 @@ use shared_model::explain::{Subset, TaskExplanation};
 
 use super::scoring::failed;
 use super::{RUNNING, report};
-use crate::protocol::{Explained, Question, Report};
+use explorer::protocol::{Explained, Question, Report};
 
 /// Seed of the random orders: that of the native program, whose numbers these are.
 const SEED: u64 = 0;

@@ -21,7 +21,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
 
 use self::scoring::Scorer;
-use crate::protocol::{Device, DeviceChoice, Report, Request};
+use explorer::protocol::{Device, DeviceChoice, Report, Request};
 
 /// What runs: the models of a bundle on their device, and its molecules.
 struct Running {

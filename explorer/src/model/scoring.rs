@@ -7,7 +7,7 @@ use shared_model::predict::PredictError;
 use super::device_models::DeviceModels;
 use super::turn::next_turn;
 use super::{Running, now, refused, report};
-use crate::protocol::{Device, Models, Prediction, Report};
+use explorer::protocol::{Device, Models, Prediction, Report};
 
 /// Molecules of a batch: enough to keep a GPU busy, few enough that the table fills steadily on a CPU; one of
 /// the sizes to which `predict` pads.

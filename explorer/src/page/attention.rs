@@ -9,8 +9,8 @@ use super::help::Help;
 use super::molecule::texts;
 use super::molecule_table::{Arrangement, breakable};
 use super::state::{Explorer, OpenBundle};
-use crate::colour::viridis;
-use crate::protocol::Prediction;
+use explorer::colour::viridis;
+use explorer::protocol::Prediction;
 use wasm_bindgen::JsCast;
 
 /// Position of the conformer under the pointer, in the map or in space.

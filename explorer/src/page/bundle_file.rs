@@ -10,8 +10,9 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File, ReadableStreamDefaultReader, Response, Url};
 
-use super::state::{Explorer, Incoming, OpenBundle};
-use crate::coordinates::Coordinates;
+use super::notice::Incoming;
+use super::state::{Explorer, OpenBundle};
+use explorer::coordinates::Coordinates;
 
 /// Largest file that the page reads: a wasm program has 4 GiB of memory in all.
 const MAX_BYTES: f64 = 1_500_000_000.0;
@@ -42,8 +43,8 @@ pub fn open_address(explorer: Explorer, seat: Seat, address: String) {
         match download(explorer, &name, &address).await {
             Ok(blob) => open(explorer, seat, name, Some(address), blob).await,
             Err(reason) => {
-                explorer.incoming.set(None);
-                explorer.trouble.set(Some(complaint(&name, &reason)));
+                explorer.notices.incoming.set(None);
+                explorer.notices.trouble.set(Some(complaint(&name, &reason)));
             }
         }
     });
@@ -53,15 +54,15 @@ pub fn open_address(explorer: Explorer, seat: Seat, address: String) {
 async fn open(explorer: Explorer, seat: Seat, name: String, address: Option<String>, file: Blob) {
     // It is here in full; what follows is reading it.
     let size = file.size();
-    explorer.incoming.set(Some(Incoming { name: name.clone(), received: size, total: Some(size) }));
+    explorer.notices.incoming.set(Some(Incoming { name: name.clone(), received: size, total: Some(size) }));
     let opened = read(&name, address, &file).await;
-    explorer.incoming.set(None);
+    explorer.notices.incoming.set(None);
     match opened {
         Ok(bundle) => match seat {
             Seat::Open => explorer.show(bundle, file),
             Seat::Beside => explorer.put_beside(bundle, file),
         },
-        Err(reason) => explorer.trouble.set(Some(complaint(&name, &reason))),
+        Err(reason) => explorer.notices.trouble.set(Some(complaint(&name, &reason))),
     }
 }
 
@@ -127,7 +128,7 @@ async fn download(explorer: Explorer, name: &str, address: &str) -> Result<Blob,
     let chunks = Array::new();
     let mut received = 0.0;
     loop {
-        explorer.incoming.set(Some(Incoming { name: name.to_owned(), received, total }));
+        explorer.notices.incoming.set(Some(Incoming { name: name.to_owned(), received, total }));
         let step = JsFuture::from(reader.read())
             .await
             .map_err(|_| "the connection broke off: try again".to_owned())?;

@@ -13,10 +13,10 @@ use super::attention::Looked;
 use super::focus::focus_on;
 use super::module::{load_module, message};
 use super::state::{Explorer, OpenBundle};
-use crate::colour::viridis;
-use crate::coordinates::Coordinates;
-use crate::superposition::superpose;
-use crate::view::Screen;
+use explorer::colour::viridis;
+use explorer::coordinates::Coordinates;
+use explorer::superposition::superpose;
+use explorer::view::Screen;
 
 #[wasm_bindgen]
 extern "C" {

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::model_run::ModelStatus;
 use super::notice::bytes_of;
 use super::state::Explorer;
-use crate::protocol::{Device, DeviceChoice};
+use explorer::protocol::{Device, DeviceChoice};
 
 /// The line that says what the model is doing, and the control beside it.
 #[component]

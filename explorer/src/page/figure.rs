@@ -5,7 +5,7 @@ use leptos::html::Div;
 use leptos::prelude::*;
 use shared_model::figures::{Figure, ReadOut};
 
-use crate::nearest::{nearest, next};
+use explorer::nearest::{nearest, next};
 
 /// The figure; `name` says what it shows. Who clicks on a point, or presses Enter, picks it.
 #[component]

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::HtmlElement;
+use web_sys::{Element, HtmlElement};
 
 use super::state::Explorer;
-use crate::view::Screen;
+use explorer::view::Screen;
 
 /// What a screen begins with.
 fn beginning(screen: Screen) -> &'static str {
@@ -33,13 +33,31 @@ pub fn focus_on_content(explorer: Explorer) {
     focus_on(if open { beginning(explorer.screen.get_untracked()) } else { "#file" });
 }
 
-/// Puts the focus on the first element that a selector finds, as soon as it is drawn.
+/// Frames that are waited for an element, which may belong to a part of the page that is still being fetched.
+const PATIENCE: u32 = 600;
+
+/// Puts the focus on the first element that a selector finds, as soon as it is drawn, unless the person has moved the
+/// focus by then.
 pub fn focus_on(selector: &'static str) {
+    try_to_focus(selector, document().active_element(), PATIENCE);
+}
+
+fn try_to_focus(selector: &'static str, before: Option<Element>, frames: u32) {
     request_animation_frame(move || {
         let found = document().query_selector(selector).ok().flatten();
-        if let Some(element) = found.and_then(|found| found.dyn_into::<HtmlElement>().ok()) {
-            // What cannot have the focus leaves it where it is.
-            let _ = element.focus();
+        match found.and_then(|found| found.dyn_into::<HtmlElement>().ok()) {
+            Some(element) => {
+                // What cannot have the focus leaves it where it is.
+                let _ = element.focus();
+            }
+            None => {
+                let now = document().active_element();
+                // The body has the focus when what had it is gone.
+                let moved = now != before && now.as_ref() != document().body().as_deref();
+                if frames > 0 && !moved {
+                    try_to_focus(selector, before, frames - 1);
+                }
+            }
         }
     });
 }

@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use web_sys::Url;
 
 use super::state::Explorer;
-use crate::view::{Screen, View};
+use explorer::view::{Screen, View};
 
 /// Browsers forbid pages to write their address all the time: small changes wait for this long.
 const PAUSE: Duration = Duration::from_millis(250);

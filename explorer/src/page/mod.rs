@@ -21,10 +21,12 @@ mod molecule;
 mod molecule_table;
 mod navigation;
 mod notice;
+mod parts;
 mod sharing;
 mod state;
 mod structure;
 mod truth;
+mod workspace;
 
 use web_sys::console;
 

@@ -7,9 +7,9 @@ use web_sys::Blob;
 
 use super::model_worker::ModelWorker;
 use super::state::mark;
-use crate::inquiry::Inquiry;
-use crate::protocol::{Assess, Assessed, Device, DeviceChoice, Explained, Prediction, Question, Report};
-use crate::table::Numbers;
+use explorer::inquiry::Inquiry;
+use explorer::protocol::{Assess, Assessed, Device, DeviceChoice, Explained, Prediction, Question, Report};
+use explorer::table::Numbers;
 
 /// How often a worker that had been running is replaced by one of the same kind.
 const RESTARTS: u32 = 2;

@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use crate::protocol::{Assess, DeviceChoice, Question, Report, Request};
+use explorer::protocol::{Assess, DeviceChoice, Question, Report, Request};
 
 /// A worker that runs one bundle. Dropping the handle stops the worker.
 pub struct ModelWorker {

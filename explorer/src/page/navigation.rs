@@ -6,7 +6,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::history;
 use super::state::Explorer;
-use crate::view::Screen;
+use explorer::view::Screen;
 
 /// A link for each screen. They are addresses of the same view, so they can be opened in another tab.
 #[component]

@@ -2,19 +2,43 @@
 
 use leptos::prelude::*;
 
-use super::focus::focus_on_content;
-use super::state::Explorer;
+/// A file on its way in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incoming {
+    /// Name of the file.
+    pub name: String,
+    /// Bytes so far.
+    pub received: f64,
+    /// Bytes in all, where known.
+    pub total: Option<f64>,
+}
 
-/// The line above everything else; empty when all is well.
+/// What there is to say about files.
+#[derive(Debug, Clone, Copy)]
+pub struct Notices {
+    /// A file on its way in.
+    pub incoming: RwSignal<Option<Incoming>>,
+    /// What went wrong last, in a sentence.
+    pub trouble: RwSignal<Option<String>>,
+}
+
+impl Notices {
+    /// Nothing to say.
+    pub fn new() -> Self {
+        Self { incoming: RwSignal::new(None), trouble: RwSignal::new(None) }
+    }
+}
+
+/// The line above everything else; empty when all is well. `after` is called when it was dismissed.
 #[component]
-pub fn Notice() -> impl IntoView {
-    let explorer = expect_context::<Explorer>();
+pub fn Notice(notices: Notices, after: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
+    let Notices { incoming, trouble } = notices;
     let dismiss = move |_| {
-        explorer.trouble.set(None);
-        focus_on_content(explorer);
+        trouble.set(None);
+        after();
     };
     let trouble = move || {
-        explorer.trouble.get().map(|sentence| {
+        trouble.get().map(|sentence| {
             view! {
                 <p class="notice trouble">
                     <span>{sentence}</span>
@@ -26,7 +50,7 @@ pub fn Notice() -> impl IntoView {
         })
     };
     let incoming = move || {
-        explorer.incoming.get().map(|file| {
+        incoming.get().map(|file| {
             view! {
                 <p class="notice">
                     <span>{format!("Opening {}: {}", file.name, bytes_of(file.received, file.total))}</span>

@@ -13,10 +13,10 @@ use super::download::{download, download_blob};
 use super::module::{load_module, message};
 use super::state::{Explorer, OpenBundle};
 use super::structure::drawing;
-use crate::export::{Sheet, Source, TaskLine, attention_csv, conformers_sdf, figure, page};
-use crate::protocol::Prediction;
-use crate::standing::Standing;
-use crate::table::Quantity;
+use explorer::export::{Sheet, Source, TaskLine, attention_csv, conformers_sdf, figure, page};
+use explorer::protocol::Prediction;
+use explorer::standing::Standing;
+use explorer::table::Quantity;
 
 #[wasm_bindgen]
 extern "C" {

@@ -12,10 +12,11 @@ use web_sys::Blob;
 use super::conformers_3d::Loaded;
 use super::history;
 use super::model_run::{ModelRun, ModelStatus, Verdict};
-use crate::coordinates::Coordinates;
-use crate::protocol::{DeviceChoice, Explained, Prediction};
-use crate::table::{self, Column, Numbers, SearchText};
-use crate::view::{Screen, View};
+use super::notice::Notices;
+use explorer::coordinates::Coordinates;
+use explorer::protocol::{DeviceChoice, Explained, Prediction};
+use explorer::table::{self, Column, Numbers, SearchText};
+use explorer::view::{Screen, View};
 
 /// The threshold of a model that comes with none.
 const USUAL_THRESHOLD: f32 = 0.5;
@@ -90,26 +91,13 @@ impl OpenBundle {
     }
 }
 
-/// A file on its way in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Incoming {
-    /// Name of the file.
-    pub name: String,
-    /// Bytes so far.
-    pub received: f64,
-    /// Bytes in all, where known.
-    pub total: Option<f64>,
-}
-
 /// The page's state: signals, shared by every part of the page.
 #[derive(Clone, Copy)]
 pub struct Explorer {
     /// The open bundle.
     pub bundle: RwSignal<Option<Arc<OpenBundle>>>,
-    /// A file on its way in.
-    pub incoming: RwSignal<Option<Incoming>>,
-    /// What went wrong last, in a sentence.
-    pub trouble: RwSignal<Option<String>>,
+    /// What the first page says about files.
+    pub notices: Notices,
     /// Predictions so far, by position of the molecule in the bundle.
     pub predictions: RwSignal<Vec<Option<Arc<Prediction>>>>,
     /// The numbers of the table of molecules, column by column: read when [`Explorer::predicted`] changes.
@@ -150,7 +138,7 @@ pub struct Explorer {
 
 impl Explorer {
     /// The state of a page on which nothing is open.
-    pub fn new(choice: DeviceChoice, view: View) -> Self {
+    pub fn new(choice: DeviceChoice, view: View, notices: Notices) -> Self {
         let bundle = RwSignal::new(None::<Arc<OpenBundle>>);
         let view = RwSignal::new(view);
         let selected = Memo::new(move |_| bundle.with(|bundle| selected(bundle.as_ref()?, &view.read())));
@@ -178,8 +166,7 @@ impl Explorer {
             selected,
             on,
             task,
-            incoming: RwSignal::new(None),
-            trouble: RwSignal::new(None),
+            notices,
             predictions: run.predictions,
             numbers: run.numbers,
             predicted: run.predicted,
@@ -200,7 +187,7 @@ impl Explorer {
         // The first bundle is shown as the link says; the view of another one means nothing in this one.
         let view = if before.is_none() { self.view.get_untracked() } else { View::default() };
         self.earlier.set_value(before.map(|(bundle, file)| (bundle, file, self.view.get_untracked())));
-        self.trouble.set(None);
+        self.notices.trouble.set(None);
         self.display(Arc::new(bundle), file, view);
     }
 
@@ -222,7 +209,7 @@ impl Explorer {
 
     /// Puts a bundle beside the open one, to be compared with it.
     pub fn put_beside(self, bundle: OpenBundle, file: Blob) {
-        self.trouble.set(None);
+        self.notices.trouble.set(None);
         self.other.close();
         self.file_beside.set_value(Some(file));
         self.beside.set(Some(Arc::new(bundle)));
@@ -304,7 +291,7 @@ impl Explorer {
     /// Puts a bundle away that the model has refused.
     fn go_back(self, reason: String) {
         let name = self.bundle.with_untracked(|bundle| bundle.as_ref().map(|bundle| bundle.name.clone()));
-        self.trouble.set(name.map(|name| super::bundle_file::complaint(&name, &reason)));
+        self.notices.trouble.set(name.map(|name| super::bundle_file::complaint(&name, &reason)));
         match self.earlier.try_update_value(Option::take).flatten() {
             Some((bundle, file, view)) => self.display(bundle, file, view),
             None => {

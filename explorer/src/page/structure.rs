@@ -11,7 +11,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use crate::drawing_queue::DrawingQueue;
+use explorer::drawing_queue::DrawingQueue;
 
 /// Drawings that are kept; where there are more, they are drawn again.
 const KEPT: usize = 2_000;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::comparison::Matching;
+use explorer::comparison::Matching;
 
 /// A list of sentences, the first of which says how many molecules are compared.
 pub fn facts(matching: &Matching) -> impl IntoView + use<> {

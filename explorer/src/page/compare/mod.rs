@@ -18,7 +18,7 @@ use super::focus::focus_on_content;
 use super::history;
 use super::model_run::{ModelStatus, Verdict};
 use super::state::{Explorer, OpenBundle};
-use crate::comparison::{Matching, match_bundles};
+use explorer::comparison::{Matching, match_bundles};
 
 /// Two bundles and what they have in common.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub fn follow(explorer: Explorer) {
             let name = bundle.name.clone();
             let judge = Callback::new(move |verdict| {
                 if let Verdict::Refused(reason) = verdict {
-                    explorer.trouble.set(Some(bundle_file::complaint(&name, &reason)));
+                    explorer.notices.trouble.set(Some(bundle_file::complaint(&name, &reason)));
                     explorer.stop_comparing();
                 }
             });

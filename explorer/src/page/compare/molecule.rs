@@ -8,12 +8,12 @@ use shared_model::explain::{ATTENTION_RESOLUTION, effective_number, spearman};
 use shared_model::figures::signed;
 
 use super::{Pair, texts};
-use crate::colour::viridis;
-use crate::comparison::match_conformers;
 use crate::page::help::Help;
 use crate::page::molecule_table::breakable;
 use crate::page::state::Explorer;
-use crate::protocol::Prediction;
+use explorer::colour::viridis;
+use explorer::comparison::match_conformers;
+use explorer::protocol::Prediction;
 
 /// The molecule that is looked at, in both bundles.
 #[component]

@@ -4,11 +4,11 @@ use leptos::prelude::*;
 use shared_model::figures::{ScatterPoint, scatter, signed};
 
 use super::{Pair, ready, texts};
-use crate::comparison::{Agreement, agreement};
 use crate::page::figure::ReadableFigure;
 use crate::page::help::Help;
 use crate::page::molecule_table::breakable;
 use crate::page::state::Explorer;
+use explorer::comparison::{Agreement, agreement};
 
 /// Molecules in the list of those on which the models differ most.
 const LISTED: usize = 12;

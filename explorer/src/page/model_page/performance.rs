@@ -9,13 +9,13 @@ use shared_model::metrics::{Assessment, ENRICHMENT_FRACTIONS, Estimate};
 
 use super::texts;
 use super::threshold::Threshold;
-use crate::labelled::{LabelledSplit, Role, chosen_split, labelled_splits, role};
 use crate::page::figure::ReadableFigure;
 use crate::page::help::Help;
 use crate::page::model_run::ModelStatus;
 use crate::page::molecule_table::breakable;
 use crate::page::state::{Explorer, OpenBundle};
-use crate::protocol::{Assess, TaskScores};
+use explorer::labelled::{LabelledSplit, Role, chosen_split, labelled_splits, role};
+use explorer::protocol::{Assess, TaskScores};
 
 /// Positives below which a number says little.
 const FEW: usize = 30;

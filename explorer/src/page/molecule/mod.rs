@@ -20,11 +20,10 @@ use super::truth::Truth;
 #[component]
 pub fn MoleculePanel(bundle: Arc<OpenBundle>) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
-    let panel = move || match explorer.selected.get() {
+    move || match explorer.selected.get() {
         Some(position) => view! { <SelectedMolecule bundle=bundle.clone() position/> }.into_any(),
         None => ().into_any(),
-    };
-    view! { <section class="molecule" aria-label="Selected molecule">{panel}</section> }
+    }
 }
 
 #[component]

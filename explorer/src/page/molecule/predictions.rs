@@ -13,8 +13,8 @@ use crate::page::help::Help;
 use crate::page::molecule_table::{breakable, label_mark};
 use crate::page::sharing::standing;
 use crate::page::state::{Explorer, OpenBundle};
-use crate::protocol::{Models, Prediction};
-use crate::standing::side;
+use explorer::protocol::{Models, Prediction};
+use explorer::standing::side;
 
 /// The table of the tasks.
 pub fn predictions(

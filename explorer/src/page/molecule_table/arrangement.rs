@@ -6,8 +6,8 @@ use leptos::prelude::*;
 
 use crate::page::model_run::ModelStatus;
 use crate::page::state::{Explorer, OpenBundle};
-use crate::table::{self, Column};
-use crate::view::{Filter, Sort};
+use explorer::table::{self, Column};
+use explorer::view::{Filter, Sort};
 
 /// The rows of the table, and what they are arranged by.
 #[derive(Clone, Copy)]

@@ -15,8 +15,8 @@ use super::Arrangement;
 use super::pictures::Pictures;
 use super::row::{self, Content, Row};
 use crate::page::state::{Explorer, OpenBundle};
-use crate::table::Column;
-use crate::view::Screen;
+use explorer::table::Column;
+use explorer::view::Screen;
 
 /// Keeps the rows of a part of the table in a `tbody`, before its last element if `before_last`.
 pub fn keep_rows(

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::texts;
 use crate::page::help::{HelpButton, HelpText};
 use crate::page::state::{Explorer, OpenBundle};
-use crate::table::{Column, Quantity};
+use explorer::table::{Column, Quantity};
 
 /// A name, what it means, and which columns have it.
 type Group = (&'static str, Option<HelpText>, fn(Quantity) -> bool);

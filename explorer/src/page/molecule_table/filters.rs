@@ -5,8 +5,8 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use crate::page::state::{Explorer, OpenBundle};
-use crate::table::Column;
-use crate::view::{Filter, View};
+use explorer::table::Column;
+use explorer::view::{Filter, View};
 
 /// The ranges, a line each, and the way to add one.
 #[component]

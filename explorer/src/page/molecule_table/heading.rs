@@ -7,8 +7,8 @@ use leptos::prelude::*;
 use super::{Arrangement, breakable, texts};
 use crate::page::help::HelpButton;
 use crate::page::state::{Explorer, OpenBundle};
-use crate::table::{Column, Quantity};
-use crate::view::View;
+use explorer::table::{Column, Quantity};
+use explorer::view::View;
 
 /// The least width of the table with these columns, in CSS pixels: below it, it scrolls sideways. The style sheet says the
 /// same of the first columns.

@@ -25,8 +25,8 @@ use self::toolbar::Toolbar;
 use self::viewport::Viewport;
 use super::help::HelpPanel;
 use super::state::{Explorer, OpenBundle};
-use crate::table::Quantity;
-use crate::view::Screen;
+use explorer::table::Quantity;
+use explorer::view::Screen;
 
 /// The table, and the controls above it.
 #[component]

@@ -9,8 +9,8 @@ use web_sys::{Element, HtmlElement, Node};
 
 use crate::page::estimate::{in_words, whisker_place};
 use crate::page::structure::fitting_bond;
-use crate::protocol::Prediction;
-use crate::table::{Column, Numbers, Quantity};
+use explorer::protocol::Prediction;
+use explorer::table::{Column, Numbers, Quantity};
 
 /// What a number is before the model has told.
 const UNKNOWN: &str = "…";

@@ -14,7 +14,7 @@ use super::Arrangement;
 use super::toolbar::thousands;
 use crate::page::download::download_blob;
 use crate::page::state::{Explorer, OpenBundle};
-use crate::table::SdfTable;
+use explorer::table::SdfTable;
 
 /// Milliseconds of a slice: less than a frame.
 const SLICE: f64 = 10.0;

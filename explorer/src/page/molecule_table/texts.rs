@@ -1,7 +1,7 @@
 //! What every number of the table is, how it is computed, and where it misleads.
 
 use crate::page::help::HelpText;
-use crate::table::Quantity;
+use explorer::table::Quantity;
 
 /// All texts, each once.
 pub const ALL: [HelpText; 8] = [ID, STRUCTURE, SPLIT, CONFORMERS, PROBABILITY, SPREAD, KNOWN, EFFECTIVE];

@@ -10,8 +10,8 @@ use super::filters::Filters;
 use super::sdf::{Progress, SdfButton, SdfProgress};
 use crate::page::download::download;
 use crate::page::state::{Explorer, OpenBundle};
-use crate::table::{Column, csv};
-use crate::view::Screen;
+use explorer::table::{Column, csv};
+use explorer::view::Screen;
 
 /// What is unfolded below the toolbar.
 #[derive(Debug, Clone, Copy, PartialEq)]

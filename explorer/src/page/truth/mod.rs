@@ -16,7 +16,7 @@ use self::curves::CurveChart;
 use self::summary::TaskTests;
 use super::model_run::ModelStatus;
 use super::state::{Explorer, OpenBundle};
-use crate::protocol::{Explained, Question};
+use explorer::protocol::{Explained, Question};
 
 /// The explanation of the molecule that is looked at; while a new one is computed, the one before it.
 type Shown = Memo<Option<Arc<Explained>>>;
