@@ -17,6 +17,7 @@ pub fn width(columns: &[Column]) -> usize {
         Quantity::Id => 124,
         Quantity::Structure => 112,
         Quantity::Split => 68,
+        Quantity::Effective | Quantity::EffectiveOf(_) => 98,
         _ => 88,
     };
     columns.iter().map(width).sum()
@@ -64,6 +65,7 @@ fn Name(bundle: Arc<OpenBundle>, column: Column) -> impl IntoView {
         Quantity::Structure => "picture",
         Quantity::Split => "split",
         Quantity::Probability(_) => "task",
+        Quantity::Effective | Quantity::EffectiveOf(_) => "number effective",
         _ => "number",
     };
     view! {
