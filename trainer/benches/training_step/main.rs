@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 
 use crate::contest::Contest;
 use crate::table::print_table;
@@ -49,8 +50,8 @@ struct Options {
     /// feat3d_qm_scaled.csv.gz, params.json, and schema.toml unless the tasks are the built-in ones
     #[arg(long, value_name = "FOLDER")]
     tables: Option<PathBuf>,
-    /// Epochs of a round
-    #[arg(long, default_value_t = 4)]
+    /// Epochs of a round, of which the first does not count
+    #[arg(long, default_value_t = 4, value_parser = RangedU64ValueParser::<usize>::new().range(2..))]
     epochs: usize,
     /// Profile our own steps for so many seconds; no PyTorch
     #[arg(long, value_name = "SECONDS")]
