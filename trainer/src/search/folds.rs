@@ -33,13 +33,29 @@ pub(super) fn in_order<E: Send, R: Send>(
     run: impl Fn(usize, &mut dyn FnMut(E)) -> R + Sync,
     audience: &mut impl Audience<E, R>,
 ) {
+    let stopped = || stop.load(Ordering::Relaxed) > 0;
+    let cease = || drop(stop.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed));
     let jobs = jobs.clamp(1, count.max(1));
+    if jobs == 1 {
+        // On the caller's threads, which keep the memory that a training leaves behind for the next one.
+        for fold in 0..count {
+            let result = run(fold, &mut |event| {
+                if !stopped() {
+                    audience.hear(fold, event);
+                }
+            });
+            if stopped() || !audience.ended(fold, result) {
+                return cease();
+            }
+        }
+        return;
+    }
     let threads = threads_of_each(jobs);
     let (senders, ears): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel()).unzip();
     let queue = Mutex::new(senders.into_iter().enumerate());
     let next = || {
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if stop.load(Ordering::Relaxed) > 0 {
+        if stopped() {
             // Nobody is to wait for those that never begin.
             queue.by_ref().for_each(drop);
         }
@@ -61,13 +77,13 @@ pub(super) fn in_order<E: Send, R: Send>(
                     Ok(Message::Ended(result)) => break audience.ended(fold, result),
                     Err(_) => break false,
                 }
-                if stop.load(Ordering::Relaxed) > 0 {
+                if stopped() {
                     break false;
                 }
             }
         });
         if !goes_on {
-            let _ = stop.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
+            cease();
         }
         for job in jobs {
             job.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
