@@ -34,7 +34,8 @@ pub(super) fn in_order<E: Send, R: Send>(
     audience: &mut impl Audience<E, R>,
 ) {
     let stopped = || stop.load(Ordering::Relaxed) > 0;
-    let cease = || drop(stop.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed));
+    // A reason that stands there already stays.
+    let cease = || _ = stop.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
     let jobs = jobs.clamp(1, count.max(1));
     if jobs == 1 {
         // On the caller's threads, which keep the memory that a training leaves behind for the next one.
