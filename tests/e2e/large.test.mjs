@@ -80,13 +80,13 @@ test('a hundred thousand molecules scroll smoothly while the model runs, are sor
     // Rows have structures, which are put in while the table scrolls.
     await page.locator('#molecules tbody tr:nth-child(4) .structure svg').waitFor({ timeout: 60_000 });
     // The best of some: other programs on the machine, and predictions that come in, make single runs slower, none faster.
-    const best = async (limit, measure) => {
-      let cost = Infinity;
-      for (let run = 0; run < 10 && cost > limit; run += 1) cost = Math.min(cost, await measure());
-      return cost;
+    const best = async (measure) => {
+      const costs = [];
+      for (let run = 0; run < 3; run += 1) costs.push(await measure());
+      return Math.min(...costs);
     };
     for (const [name, step] of [['slowly', 30], ['quickly', 150]]) {
-      const cost = await best(FRAME, async () => {
+      const cost = await best(async () => {
         const { result, milliseconds } = await work(session, () => scroll(page, step));
         const { frames, rows, top } = result;
         assert.ok(top > 10 * step, 'it moves');
@@ -114,10 +114,9 @@ test('a hundred thousand molecules scroll smoothly while the model runs, are sor
       ['range', type('.range input', ['0.1', '0.3', '0.5', ''])],
     ]) {
       const costs = acts.map(() => Infinity);
-      await best(AT_ONCE, async () => {
+      for (let run = 0; run < 3; run += 1) {
         for (const [at, act] of acts.entries()) costs[at] = Math.min(costs[at], (await work(session, act)).milliseconds);
-        return Math.max(...costs);
-      });
+      }
       console.log(`${what}: ${costs.map((cost) => cost.toFixed(0)).join(', ')} ms of work`);
       assert.ok(Math.max(...costs) <= AT_ONCE, `${what}: ${Math.max(...costs).toFixed(0)} ms of work`);
     }
