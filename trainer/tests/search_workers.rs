@@ -278,6 +278,29 @@ fn the_trials_of_dead_workers_are_tried_again_and_those_of_strangers_left_alone(
 }
 
 #[test]
+fn a_retry_that_the_budget_has_no_place_for_is_ended_and_one_that_was_asked_for_waits() {
+    let place = Place::new();
+    search(&place.session(1), &made(|_, _, _| Ok(0.5)), 1).expect("it ends");
+    let first = place.trials().remove(0);
+    // Its worker took a second place of a budget of one, and died before it could give it up.
+    let mut dead = NewTrial::running();
+    let mut owner = first.system_attributes["optimil:owner"].clone();
+    owner["started"] = "0".into();
+    dead.system_attributes.insert("optimil:owner".into(), owner);
+    place.storage.create_trial(place.study(), &dead).expect("created");
+    search(&place.session(1), &made(|_, _, _| Ok(1.0)), 1).expect("it ends");
+    let states = || place.trials().iter().map(|trial| trial.state).collect::<Vec<_>>();
+    assert_eq!(states(), [TrialState::Complete, TrialState::Fail, TrialState::Fail]);
+    assert!(place.trials()[2].started.is_some());
+    // `optimil study retry` of what was ended.
+    place.storage.create_trial(place.study(), &study::retry_of(&place.trials()[2])).expect("created");
+    search(&place.session(1), &made(|_, _, _| Ok(1.0)), 1).expect("it ends");
+    assert_eq!(states()[3], TrialState::Waiting);
+    search(&place.session(2), &made(|_, _, _| Ok(1.0)), 1).expect("it ends");
+    assert_eq!(states()[3], TrialState::Complete);
+}
+
+#[test]
 fn a_signal_hands_the_trial_back_without_blame() {
     let place = Place::new();
     let signal = AtomicUsize::new(0);

@@ -17,7 +17,9 @@ mod unique_name;
 pub use self::distribution::{Distribution, DistributionError};
 pub use self::journal::Journal;
 pub use self::open::{Access, open};
-pub use self::retry::{first_attempt, retry_attributes, retry_history, retry_of};
+pub use self::retry::{
+    automatic_retry_attributes, first_attempt, is_automatic_retry, retry_history, retry_of,
+};
 pub use self::storage::{NewTrial, Scope, Storage, StorageError, StudyId, StudyRecord, TrialId};
 pub use self::trial::{Direction, Parameter, Trial, TrialState, best};
 pub use self::trial_table::{Column, cell_text, duration, trial_table, write_csv, write_json, write_parquet};

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{Assignment, Session};
 use crate::study::{
-    NewTrial, Scope, StorageError, Trial, TrialId, TrialState, first_attempt, retry_attributes, retry_history,
+    NewTrial, Scope, StorageError, Trial, TrialId, TrialState, automatic_retry_attributes, first_attempt,
+    retry_history,
 };
 
 impl Session<'_> {
@@ -69,7 +70,7 @@ impl Session<'_> {
         let fixed = trial.system_attributes.get_key_value("fixed_params");
         let mut attributes: Map<_, _> =
             fixed.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        attributes.extend(retry_attributes(first_attempt(trial), &history));
+        attributes.extend(automatic_retry_attributes(first_attempt(trial), &history));
         // As stored by now: `trial` may be older.
         let trials = self.trials()?;
         let parameters =

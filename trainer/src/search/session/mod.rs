@@ -19,6 +19,7 @@ use crate::cross_validation::fold_seed;
 use crate::prediction_table::FoldKey;
 use crate::study::{
     Direction, NewTrial, Scope, Storage, StorageError, StudyId, Trial, TrialId, TrialState, first_attempt,
+    is_automatic_retry,
 };
 
 /// How a study is worked on.
@@ -213,6 +214,7 @@ impl<'a> Session<'a> {
             let tally = Tally::of(&trials);
             if let Some(budget) = self.settings.budget {
                 if tally.valued() >= budget {
+                    self.end_surplus(&trials)?;
                     return Ok(Next::Done);
                 }
                 if tally.valued() + tally.running >= budget {
@@ -249,6 +251,18 @@ impl<'a> Session<'a> {
             }
             return self.assign(&trial, &trials, objective).map(|trial| Next::Trial(Box::new(trial)));
         }
+    }
+
+    /// Ends the retries that the budget has no place for: where two took the last place in the same moment and gave it up,
+    /// or one of them died, more of them wait than there are places. What people asked for waits on.
+    fn end_surplus(&self, trials: &[Trial]) -> Result<(), StorageError> {
+        let surplus = |trial: &&Trial| is_automatic_retry(trial) && trial.fixed_parameters().is_none();
+        let surplus: Vec<Trial> = trials.iter().filter(surplus).cloned().collect();
+        // Taken up first: nobody else begins it then, and Optuna wants a start of whatever has ended.
+        while let Some(trial) = self.claim(&surplus)? {
+            self.give_up(&trial, "the budget is met without it", Retry::Never)?;
+        }
+        Ok(())
     }
 
     fn about_worker(&self) -> Map<String, Value> {
