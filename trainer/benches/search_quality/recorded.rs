@@ -1,8 +1,14 @@
-//! A problem made of the trials of a real search.
+//! Problems made of the trials of a real search.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
 
 use anyhow::{Context, ensure};
+use flate2::read::GzDecoder;
+use serde_json::Value;
+use trainer::data;
+use trainer::search::space::Space as SearchSpace;
 use trainer::study::{self, Access, Distribution, Trial, TrialState};
 
 use crate::problems::{Point, Problem, Space};
@@ -13,10 +19,47 @@ const FEWEST_TRIALS: usize = 50;
 /// Strength of the ridge, in trials.
 const RIDGE: f64 = 5.0;
 
-/// What a search with these parameters would have scored, learnt from the complete trials of a recorded study: a ridge
-/// regression of main effects (numbers with their squares, choices apart), plus the residual of the nearest recorded trial,
-/// so that it is as rough as the real thing. It is no more than that: parameters do not interact in it. Small is good.
-pub fn problem(storage: &str, study: &str) -> anyhow::Result<Problem> {
+/// The random search of the default space that is kept in `benches/data/`:
+///
+/// ```sh
+/// optimil hpo --labels … --schema … (the tables of data/chromophores) --device cpu --folds 2 --max-epochs 8 \
+///   --patience 3 --trials 400 --sampler random --pruner none --no-final --jobs 2 --out search
+/// # Stopped after 154 complete trials; of search/hpo_trials.csv their `value` and the columns `params_…`
+/// ```
+pub fn chromophores() -> anyhow::Result<Problem> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = folder.join("benches/data/chromophores_search.csv.gz");
+    let file = File::open(&path).with_context(|| path.display().to_string())?;
+    let schema = data::read_schema(&folder.join("../data/chromophores/schema.toml"))?;
+    let searched = SearchSpace::named(SearchSpace::DEFAULT, &schema).context("the default space")?;
+    let mut table = csv::Reader::from_reader(GzDecoder::new(file));
+    let names: Vec<String> = table.headers()?.iter().map(Into::into).collect();
+    let space: Space = searched
+        .searched()
+        .filter(|(name, distribution)| {
+            !distribution.is_single()
+                && names.iter().any(|column| column.strip_prefix("params_") == Some(name))
+        })
+        .map(|(name, distribution)| (name.to_owned(), distribution.clone()))
+        .collect();
+    let (mut points, mut losses) = (Vec::new(), Vec::new());
+    for row in table.records() {
+        let row = row?;
+        let cell = |name: &str| names.iter().position(|column| column == name).and_then(|at| row.get(at));
+        losses.push(-cell("value").context("no column value")?.parse::<f64>()?);
+        let internal = |(name, distribution): (&String, &Distribution)| {
+            let text = cell(&format!("params_{name}"))?;
+            let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+            Some((name.clone(), distribution.internal(&value)?))
+        };
+        let point: Option<Point> = space.iter().map(internal).collect();
+        points.push(point.with_context(|| format!("{row:?} is not of the default space"))?);
+    }
+    problem("chromophores", space, points, losses)
+}
+
+/// The trials of a study.
+pub fn study(storage: &str, study: &str) -> anyhow::Result<Problem> {
     let storage = study::open(storage, Access::Existing)?;
     let records = storage.studies()?;
     let record = records.iter().find(|record| record.name == study);
@@ -29,17 +72,28 @@ pub fn problem(storage: &str, study: &str) -> anyhow::Result<Problem> {
     let complete = trials.iter().filter(|trial| trial.state == TrialState::Complete);
     let (trials, losses): (Vec<&Trial>, Vec<f64>) =
         complete.filter_map(|trial| Some((trial, sign * trial.value()?))).unzip();
-    ensure!(trials.len() >= FEWEST_TRIALS, "{study} has {} complete trials of {FEWEST_TRIALS}", trials.len());
-
+    ensure!(!trials.is_empty(), "{study} has no complete trials");
     let space = common_space(&trials);
-    let points: Vec<Point> = trials
-        .iter()
-        .map(|trial| space.keys().map(|name| (name.clone(), trial.parameters[name].internal)).collect())
-        .collect();
+    let point =
+        |trial: &&Trial| space.keys().map(|name| (name.clone(), trial.parameters[name].internal)).collect();
+    let points = trials.iter().map(point).collect();
+    problem("recorded", space, points, losses)
+}
+
+/// What a search with these parameters would have scored, learnt from complete trials: a ridge regression of main effects
+/// (numbers with their squares, choices apart), plus the residual of the nearest recorded trial, so that it is as rough as
+/// the real thing. It is no more than that: parameters do not interact in it. Small is good.
+fn problem(
+    name: &'static str,
+    space: Space,
+    points: Vec<Point>,
+    losses: Vec<f64>,
+) -> anyhow::Result<Problem> {
+    let trials = points.len();
+    ensure!(trials >= FEWEST_TRIALS, "{name} has {trials} complete trials of {FEWEST_TRIALS}");
     let surrogate = Surrogate::fit(&space, points, losses);
     eprintln!(
-        "{study}: {} trials of {} parameters; main effects explain {:.0} % of the variance of trials left out",
-        trials.len(),
+        "{name}: {trials} trials of {} parameters; main effects explain {:.0} % of the variance of trials left out",
         space.len(),
         100.0 * surrogate.explained
     );
@@ -47,7 +101,7 @@ pub fn problem(storage: &str, study: &str) -> anyhow::Result<Problem> {
         let space = space.clone();
         move |point: &Point| surrogate.value(&space, point)
     };
-    Ok(Problem { name: "recorded", space, function: Box::new(function) })
+    Ok(Problem { name, space, function: Box::new(function) })
 }
 
 /// The parameters of all trials that have several values.
