@@ -9,6 +9,8 @@ use burn::tensor::{
     ops::{FloatTensor, FloatTensorOps},
 };
 use burn_flex::FlexTensor;
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use shared_model::adamw::{AdamWStep, sum_of_squares};
 use shared_model::network::Model;
 use shared_model::state_dict::HostTensor;
@@ -227,7 +229,7 @@ fn update<B: Backend, const D: usize>(
     let mut parameter = primitive(parameter);
     let on_cpu = [&mut parameter, &mut gradient, &mut moments.first, &mut moments.second].map(flex);
     if let [Some(p), Some(g), Some(m), Some(v)] = on_cpu {
-        step.update(values_mut(p), values(g), values_mut(m), values_mut(v));
+        update_values(step, values_mut(p), values(g), [values_mut(m), values_mut(v)]);
         return tensor(parameter);
     }
     let (parameter, gradient) = (tensor::<B, D>(parameter), tensor::<B, D>(gradient));
@@ -240,6 +242,17 @@ fn update<B: Backend, const D: usize>(
     let root = second.clone().sqrt() / step.second_correction() + step.epsilon;
     (moments.first, moments.second) = (primitive(first.clone()), primitive(second));
     parameter * step.decay() - first / root * step.step_size()
+}
+
+/// Values that are worth a thread of their own.
+const VALUES_OF_A_THREAD: usize = 1 << 14;
+
+/// One step of one parameter, in parallel where it is large.
+fn update_values(step: &AdamWStep, p: &mut [f32], g: &[f32], [m, v]: [&mut [f32]; 2]) {
+    let size = VALUES_OF_A_THREAD;
+    let moments = m.par_chunks_mut(size).zip(v.par_chunks_mut(size));
+    let all = p.par_chunks_mut(size).zip(g.par_chunks(size)).zip(moments);
+    all.for_each(|((p, g), (m, v))| step.update(p, g, m, v));
 }
 
 /// The tensor as one of the CPU backend, if it is.
