@@ -5,9 +5,9 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::NetworkError;
 use super::attention_pool::{TaskAttentionPool, TaskAttentionPoolConfig};
-use super::batch::Positions;
 use super::mean_pool::MeanPool;
 use super::parameters::ParameterSource;
+use super::positions::Positions;
 use crate::config::{Aggregator as Name, ModelConfig};
 
 /// Pools the instances of each bag.
@@ -93,9 +93,10 @@ mod tests {
             tokens: Tensor<B, 2>,
             positions: &Positions<B>,
         ) -> (Tensor<B, 2>, Tensor<B, 3>) {
+            let weights = uniform_weights(positions, &tokens);
             let tokens = positions.of_rows(tokens);
             let [bags, width, d] = tokens.dims();
-            let weights = uniform_weights(positions, &tokens).expand([bags, self.tasks, width]);
+            let weights = weights.expand([bags, self.tasks, width]);
             let padding = positions.padding.clone().unsqueeze_dim::<3>(2).expand([bags, width, d]);
             let largest = tokens.mask_fill(padding, -1e30).max_dim(1).expand([bags, self.tasks, d]);
             (largest.reshape([bags * self.tasks, d]), weights)

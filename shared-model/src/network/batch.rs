@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use burn::tensor::{
-    Bool, Int, Tensor, TensorData,
+    Bool, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
 
 use super::cpu;
+use super::positions::{Positions, indices};
 use super::residual::Samples;
 use crate::bags::Bags;
 
@@ -25,34 +26,6 @@ pub struct BagBatch<B: Backend> {
     pub(super) samples: Samples<B>,
 }
 
-/// Where the instances of a batch are when bags are padded to the same width.
-#[derive(Debug, Clone)]
-pub(super) struct Positions<B: Backend> {
-    /// [B, N], true where there is no instance.
-    pub padding: Tensor<B, 2, Bool>,
-    /// Row of each position [B·N]; none: rows are positions.
-    rows: Option<Tensor<B, 1, Int>>,
-}
-
-impl<B: Backend> Positions<B> {
-    /// Rows are positions.
-    #[cfg(test)]
-    pub fn padded(padding: Tensor<B, 2, Bool>) -> Self {
-        Self { padding, rows: None }
-    }
-
-    /// Values of rows [R, K] at the positions [B, N, K].
-    pub fn of_rows(&self, values: Tensor<B, 2>) -> Tensor<B, 3> {
-        let [bags, width] = self.padding.dims();
-        let [_, columns] = values.dims();
-        let values = match &self.rows {
-            Some(rows) => values.select(0, rows.clone()),
-            None => values,
-        };
-        values.reshape([bags, width, columns])
-    }
-}
-
 impl<B: Backend> BagBatch<B> {
     /// A batch of padded bags: features of molecules [B, F2] and instances [B, N, F3], and which of these are padding
     /// [B, N]. Padding may hold any finite numbers.
@@ -61,7 +34,7 @@ impl<B: Backend> BagBatch<B> {
         Self {
             x2d,
             x3d: x3d.reshape([bags * width, features]),
-            positions: Positions { padding, rows: None },
+            positions: Positions::padded(padding),
             samples: Samples::Of(width),
         }
     }
@@ -75,10 +48,7 @@ impl<B: Backend> BagBatch<B> {
         Self {
             x2d: Tensor::from_inner(x2d),
             x3d: Tensor::from_inner(x3d),
-            positions: Positions {
-                padding: Tensor::from_inner(positions.padding),
-                rows: positions.rows.map(Tensor::from_inner),
-            },
+            positions: Positions::from_inner(positions),
             samples: match samples {
                 Samples::Of(rows) => Samples::Of(rows),
                 Samples::Rows(count, of_row, on_host) => {
@@ -152,7 +122,7 @@ impl<B: Backend> BagBatch<B> {
         let mut x3d = bags.x3d().data()[instances.start * f3..instances.end * f3].to_vec();
         x3d.resize(rows * f3, 0.0);
         let mut padding = vec![true; size * width];
-        let mut positions = vec![rows as i32 - 1; size * width];
+        let mut positions = vec![rows - 1; size * width];
         let subsets = subsets.iter().chain(std::iter::repeat(&subsets[0])).take(size);
         for (bag, subset) in subsets.enumerate() {
             let start = bag * width;
@@ -161,16 +131,14 @@ impl<B: Backend> BagBatch<B> {
                 positions[start..start + width][..subset.len()].iter_mut().zip(*subset)
             {
                 assert!(instance < instances.len(), "an instance of the bag");
-                *position = instance as i32;
+                *position = instance;
             }
         }
         let tensor = |values, shape: [usize; 2]| Tensor::from_data(TensorData::new(values, shape), device);
-        let padding = Tensor::from_data(TensorData::new(padding, [size, width]), device);
-        let positions = Tensor::from_data(TensorData::new(positions, [size * width]), device);
         Self {
             x2d: tensor(bags.x2d().row(molecule).to_vec(), [1, f2]),
             x3d: tensor(x3d, [rows, f3]),
-            positions: Positions { padding, rows: Some(positions) },
+            positions: Positions::new(padding, width, Some(positions), device),
             samples: Samples::Of(rows),
         }
     }
@@ -239,7 +207,10 @@ impl<'a, B: Backend> BagStore<'a, B> {
             Some((x2d, x3d)) => {
                 let zeros = self.bags.x3d().rows();
                 let rows: Vec<usize> = rows.iter().copied().chain(is_ragged.then_some(zeros)).collect();
-                (x2d.clone().select(0, self.indices(molecules)), x3d.clone().select(0, self.indices(&rows)))
+                (
+                    x2d.clone().select(0, indices(molecules, &self.device)),
+                    x3d.clone().select(0, indices(&rows, &self.device)),
+                )
             }
             None => {
                 (self.copy(self.bags.x2d(), molecules, 0), self.copy(self.bags.x3d(), rows, is_ragged.into()))
@@ -257,15 +228,14 @@ impl<'a, B: Backend> BagStore<'a, B> {
             }
             bag_of_row.resize(bag_of_row.len() + size, bag);
         }
-        let padding = Tensor::from_data(TensorData::new(padding, [sizes.len(), width]), &self.device);
-        let (rows, samples) = if is_ragged {
+        let samples = if is_ragged {
             bag_of_row.push(0);
-            let samples = Samples::Rows(sizes.len(), self.indices(&bag_of_row), Arc::new(bag_of_row));
-            (Some(self.indices(&positions)), samples)
+            Samples::Rows(sizes.len(), indices(&bag_of_row, &self.device), Arc::new(bag_of_row))
         } else {
-            (None, Samples::Of(width))
+            Samples::Of(width)
         };
-        BagBatch { x2d, x3d, positions: Positions { padding, rows }, samples }
+        let rows = is_ragged.then_some(positions);
+        BagBatch { x2d, x3d, positions: Positions::new(padding, width, rows, &self.device), samples }
     }
 
     /// Rows of a matrix, copied from the host, with `zeros` rows of zeros behind them.
@@ -277,12 +247,5 @@ impl<'a, B: Backend> BagStore<'a, B> {
         }
         values.resize((rows.len() + zeros) * columns, 0.0);
         Tensor::from_data(TensorData::new(values, [rows.len() + zeros, columns]), &self.device)
-    }
-
-    fn indices(&self, values: &[usize]) -> Tensor<B, 1, Int> {
-        let values: Vec<i32> =
-            values.iter().map(|&value| i32::try_from(value).expect("fewer rows than 2³¹")).collect();
-        let length = values.len();
-        Tensor::from_data(TensorData::new(values, [length]), &self.device)
     }
 }

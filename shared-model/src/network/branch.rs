@@ -4,11 +4,11 @@ use burn::module::Module;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::aggregator::Aggregator;
-use super::batch::Positions;
 use super::dense::Dense;
 use super::embedder::{Embedder, EmbedderConfig};
 use super::layer_norm::LayerNorm;
 use super::parameters::{Init, ParameterSource};
+use super::positions::Positions;
 use super::residual::Samples;
 use super::{NetworkError, normalise, post_norm};
 use crate::config::ModelConfig;

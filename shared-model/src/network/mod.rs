@@ -19,6 +19,7 @@ mod mixer;
 mod mlp;
 mod noise_stream;
 mod parameters;
+mod positions;
 mod residual;
 
 use burn::module::Module;

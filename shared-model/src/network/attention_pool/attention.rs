@@ -4,14 +4,11 @@
 //! all scores of a query alike and cancels in the softmax), and instances are pooled before, not after, the
 //! value projection.
 
-use burn::tensor::{Tensor, activation::softmax, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::{Positions, TaskAttentionPool, uniform_weights};
 use crate::network::half::{float32, product};
 use crate::network::residual::dropout;
-
-/// Score of a padded position: far below any real score, finite in every shader language.
-const PADDING_SCORE: f32 = -1e30;
 
 /// Bounds of the temperature.
 const TEMPERATURES: (f32, f32) = (0.1, 10.0);
@@ -24,20 +21,22 @@ impl<B: Backend> TaskAttentionPool<B> {
         let [_, tasks, _] = self.q.dims();
         let columns = self.heads * tasks;
         let weights = if self.options.uniform_attention {
-            let tokens = positions.of_rows(tokens);
             uniform_weights(positions, &tokens).expand([bags, columns, width])
         } else {
-            let scores = positions.of_rows(tokens.matmul(self.folded_queries())).swap_dims(1, 2);
-            let padded = positions.padding.clone().unsqueeze_dim::<3>(1).expand([bags, columns, width]);
-            softmax(scores.mask_fill(padded, PADDING_SCORE), 2)
+            positions.softmax(tokens.matmul(self.folded_queries()))
         };
         dropout(weights, self.dropout, training).reshape([bags, self.heads, tasks, width])
     }
 
-    /// Output of the attention [B·T, D] from its weights [B, H, T, N] and the tokens [B, N, D].
-    pub(super) fn attention_output(&self, weights: Tensor<B, 4>, tokens: Tensor<B, 3>) -> Tensor<B, 2> {
+    /// Output of the attention [B·T, D] from its weights [B, H, T, N] and the tokens [R, D].
+    pub(super) fn attention_output(
+        &self,
+        weights: Tensor<B, 4>,
+        tokens: Tensor<B, 2>,
+        positions: &Positions<B>,
+    ) -> Tensor<B, 2> {
         let [bags, heads, tasks, width] = weights.dims();
-        let [_, _, d] = tokens.dims();
+        let [_, d] = tokens.dims();
         let (rows, head_width) = (bags * tasks, d / heads);
         // Row for row of one head after the other: [H, B·T, …].
         let by_head = |values: Tensor<B, 3>, last: usize| {
@@ -45,7 +44,8 @@ impl<B: Backend> TaskAttentionPool<B> {
         };
         let weights = weights.reshape([bags, heads * tasks, width]);
         let mass = by_head(weights.clone().sum_dim(2), 1);
-        let pooled = by_head(weights.matmul(tokens), d);
+        let pooled = positions.pooled(weights, tokens).reshape([bags, heads * tasks, d]);
+        let pooled = by_head(pooled, d);
         let (value, bias) = self.tied_value_projection();
         let value = value.reshape([d, heads, head_width]).swap_dims(0, 1);
         let bias = bias.reshape([heads, 1, head_width]);

@@ -14,11 +14,11 @@ use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 
 use self::pooling_weights::{Instances, mean, prune, top_k};
 use super::NetworkError;
-use super::batch::Positions;
 use super::dense::Dense;
 use super::layer_norm::LayerNorm;
 use super::mean_pool::uniform_weights;
 use super::parameters::{Init, ParameterSource};
+use super::positions::Positions;
 use crate::config::{InstanceSource, PoolSource, TaskAttentionPoolOptions, ValueProjection};
 
 /// Shape, regularisation and options of the pool.
@@ -121,14 +121,12 @@ impl<B: Backend> TaskAttentionPool<B> {
             Some(pre_ln) => pre_ln.forward(tokens.clone()),
             None => tokens.clone(),
         };
-        let inputs = || positions.of_rows(tokens.clone());
-        let padded = positions.of_rows(normed.clone());
         let instances = |source| match source {
-            InstanceSource::Inputs => inputs(),
-            InstanceSource::NormedInputs => padded.clone(),
+            InstanceSource::Inputs => tokens.clone(),
+            InstanceSource::NormedInputs => normed.clone(),
         };
 
-        let heads = self.attention_weights(normed, positions);
+        let heads = self.attention_weights(normed.clone(), positions);
         let map = attention_map(heads.clone());
         let all = Instances { padding: positions.padding.clone(), count_padding: options.count_padding };
         // Equal weights say nothing about which instances to prune or select.
@@ -143,11 +141,9 @@ impl<B: Backend> TaskAttentionPool<B> {
             _ => map,
         };
         let pooled = match options.pool_from {
-            PoolSource::Inputs => self.pool(select(map.clone()), instances(InstanceSource::Inputs)),
-            PoolSource::NormedInputs => {
-                self.pool(select(map.clone()), instances(InstanceSource::NormedInputs))
-            }
-            PoolSource::AttnOut => self.attention_output(heads, padded.clone()),
+            PoolSource::Inputs => self.pool(select(map.clone()), tokens.clone(), positions),
+            PoolSource::NormedInputs => self.pool(select(map.clone()), normed.clone(), positions),
+            PoolSource::AttnOut => self.attention_output(heads, normed.clone(), positions),
         };
         if !options.residual_pooling {
             return (pooled, map);
@@ -156,7 +152,7 @@ impl<B: Backend> TaskAttentionPool<B> {
             PoolSource::Inputs => InstanceSource::Inputs,
             PoolSource::NormedInputs | PoolSource::AttnOut => InstanceSource::NormedInputs,
         });
-        let mean = self.pool(mean(&all, &map.device()), instances(source));
+        let mean = self.pool(mean(&all, &map.device()), instances(source), positions);
         (self.with_residual(pooled, mean), map)
     }
 

@@ -2,20 +2,24 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::TaskAttentionPool;
+use super::{Positions, TaskAttentionPool};
 use crate::config::ValueProjection;
 use crate::network::half::product;
 
 impl<B: Backend> TaskAttentionPool<B> {
-    /// Weighted sums [B·R, D] of the projected instances [B, N, D], for the R rows of weights [B, R, N] of a bag.
+    /// Weighted sums [B·W, D] of the projected instances [R, D], for the W rows of weights [B, W, N] of a bag.
     ///
     /// Instances are pooled first and projected after: Σ wᵢ (xᵢ·W + b) = (Σ wᵢ xᵢ)·W + (Σ wᵢ)·b. The weights of a
     /// row need not sum to 1: a top-k sum does not, and attention dropout may remove a whole row.
-    pub(super) fn pool(&self, weights: Tensor<B, 3>, instances: Tensor<B, 3>) -> Tensor<B, 2> {
+    pub(super) fn pool(
+        &self,
+        weights: Tensor<B, 3>,
+        instances: Tensor<B, 2>,
+        positions: &Positions<B>,
+    ) -> Tensor<B, 2> {
         let [bags, rows, _] = weights.dims();
-        let [_, _, d] = instances.dims();
         let mass = weights.clone().sum_dim(2).reshape([bags * rows, 1]);
-        let pooled = weights.matmul(instances).reshape([bags * rows, d]);
+        let pooled = positions.pooled(weights, instances);
         match self.options.pool_v_mode {
             ValueProjection::None => pooled,
             ValueProjection::TieMhaV => {

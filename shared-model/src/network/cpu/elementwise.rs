@@ -283,6 +283,67 @@ vectorised! {
     }
 }
 
+vectorised! {
+    /// Softmax over so many rows of scores, column by column: weights of the rows, one after the other.
+    fn softmax_rows(scores: &[f32], rows: &[usize], columns: usize, weights: &mut [f32]) {
+        let Some((&first, others)) = rows.split_first() else { return };
+        let row = |row: usize| &scores[row * columns..][..columns];
+        let mut largest = row(first).to_vec();
+        for &other in others {
+            largest.iter_mut().zip(row(other)).for_each(|(largest, &score)| *largest = largest.max(score));
+        }
+        let mut totals = vec![0.0; columns];
+        for (weights, &of) in weights.chunks_exact_mut(columns).zip(rows) {
+            let columns = weights.iter_mut().zip(row(of)).zip(&largest).zip(&mut totals);
+            for (((weight, &score), &largest), total) in columns {
+                *weight = exp(score - largest);
+                *total += *weight;
+            }
+        }
+        for weights in weights.chunks_exact_mut(columns).take(rows.len()) {
+            weights.iter_mut().zip(&totals).for_each(|(weight, &total)| *weight /= total);
+        }
+    }
+}
+
+vectorised! {
+    /// Sums of the rows of one bag, one for each row of weights; positions of no weight are passed over.
+    fn pool_forward(weights: &[f32], rows: &[f32], places: &[usize], sums: &mut [f32]) {
+        let columns = sums.len() / (weights.len() / places.len());
+        for (sum, weights) in sums.chunks_exact_mut(columns).zip(weights.chunks_exact(places.len())) {
+            for (&weight, &place) in weights.iter().zip(places).filter(|(weight, _)| **weight != 0.0) {
+                let row = &rows[place * columns..][..columns];
+                sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += weight * value);
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Adds the gradients of the rows of one bag to those of all.
+    fn pool_backward(weights: &[f32], gradient: &[f32], places: &[usize], columns: usize, to_rows: &mut [f32]) {
+        for (weights, gradient) in weights.chunks_exact(places.len()).zip(gradient.chunks_exact(columns)) {
+            for (&weight, &place) in weights.iter().zip(places).filter(|(weight, _)| **weight != 0.0) {
+                let row = &mut to_rows[place * columns..][..columns];
+                row.iter_mut().zip(gradient).for_each(|(to, &gradient)| *to += weight * gradient);
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// The gradients of the weights of one bag.
+    fn weights_backward(gradient: &[f32], rows: &[f32], places: &[usize], columns: usize, to_weights: &mut [f32]) {
+        let sums = gradient.chunks_exact(columns);
+        for (to_weights, gradient) in to_weights.chunks_exact_mut(places.len()).zip(sums) {
+            for (to_weight, &place) in to_weights.iter_mut().zip(places) {
+                let row = &rows[place * columns..][..columns];
+                *to_weight = sum(columns, |at| gradient[at] * row[at]);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

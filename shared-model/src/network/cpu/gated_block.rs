@@ -5,7 +5,7 @@ use burn_flex::FlexTensor;
 
 use super::elementwise::{Branch, Gate, branch_backward, branch_forward, gate_backward, gate_forward};
 use super::layer_norm::{normalise, normalise_backward};
-use super::matrix::{Matrix, Threads, multiply};
+use super::matrix::{Matrix, Threads, multiply, product};
 use super::noise::{Mask, Noise};
 use super::operation::{Operation, apply, from_primitive, primitive, tensor, values};
 use super::rows::{PIECE, each, total};
@@ -67,7 +67,7 @@ struct Blocks {
     noise: Option<Noise>,
 }
 
-/// What the backward pass of all groups needs, group after group.
+/// What the backward pass of a group needs.
 #[derive(Clone, Debug)]
 struct Saved {
     /// Normalised x [R, D].
@@ -109,16 +109,10 @@ impl Blocks {
         }
     }
 
-    fn group<'a>(
-        &self,
-        inputs: &'a [FlexTensor; 8],
-        index: usize,
-        part: Part<'a>,
-        threads: Threads,
-    ) -> Group<'a> {
+    fn group<'a>(&self, inputs: &'a [FlexTensor; 8], index: usize, threads: Threads) -> Group<'a> {
         let size = self.rows * self.width;
         let x = &values(&inputs[0])[index * size..][..size];
-        Group { index, parameters: self.parameters(inputs, index), x, part, threads }
+        Group { index, parameters: self.parameters(inputs, index), x, threads }
     }
 
     /// Many groups keep the threads busy by themselves; one needs them inside.
@@ -150,38 +144,39 @@ impl Blocks {
         }
     }
 
-    fn forward_group(&self, group: Group, y: &mut [f32]) {
-        let Group { index: group, parameters: p, x, part, threads } = group;
+    /// Memory is taken in here, by the thread that is to fill it: to fill all of it with zeros beforehand would keep the
+    /// other threads waiting.
+    fn forward_group(&self, group: Group, y: &mut [f32]) -> Saved {
+        let Group { index: group, parameters: p, x, threads } = group;
         let (width, inner) = (self.width, self.inner);
-        normalise(p.gamma, p.beta, x, part.normalised, part.statistics, threads);
-        multiply(part.z, Matrix::new(part.normalised, width), Matrix::new(p.weight1, 2 * inner), threads);
+        let (mut normalised, mut statistics) = (vec![0.0; x.len()], vec![0.0; 2 * self.rows]);
+        normalise(p.gamma, p.beta, x, &mut normalised, &mut statistics, threads);
+        let z = product(Matrix::new(&normalised, width), Matrix::new(p.weight1, 2 * inner), threads);
         let gate = self.gate(p.bias1);
-        let pieces = part.z.chunks(PIECE * 2 * inner).zip(part.gated.chunks_mut(PIECE * inner)).enumerate();
+        let mut gated = vec![0.0; self.rows * inner];
+        let pieces = z.chunks(PIECE * 2 * inner).zip(gated.chunks_mut(PIECE * inner)).enumerate();
         each(pieces.collect(), self.rows * inner, threads, |(piece, (z, gated))| {
             gate_forward(gate, z, self.index(group, piece * PIECE, inner), gated);
         });
-        multiply(part.branch, Matrix::new(part.gated, inner), Matrix::new(p.weight2, width), threads);
+        let mut branch = product(Matrix::new(&gated, inner), Matrix::new(p.weight2, width), threads);
         let (path, mask) = (self.paths(group), self.outer_mask());
         let piece = PIECE * width;
-        let pieces = part
-            .branch
-            .chunks_mut(piece)
-            .zip(x.chunks(piece))
-            .zip(y.chunks_mut(piece))
-            .zip(path.chunks(PIECE));
+        let pieces =
+            branch.chunks_mut(piece).zip(x.chunks(piece)).zip(y.chunks_mut(piece)).zip(path.chunks(PIECE));
         each(pieces.enumerate().collect(), x.len(), threads, |(piece, (((branch, x), y), path))| {
             let end = Branch { bias: p.bias2, mask, path, scale: p.scale };
             branch_forward(end, branch, x, self.index(group, piece * PIECE, width), y);
         });
+        Saved { normalised, statistics, z, gated, branch }
     }
 
-    fn backward_group(&self, group: Group, to_y: &[f32], to: Gradients) {
-        let Group { index: group, parameters: p, x, part, threads } = group;
+    fn backward_group(&self, group: Group, saved: Saved, to_y: &[f32], to: Gradients) {
+        let Group { index: group, parameters: p, x, threads } = group;
+        let Saved { mut normalised, statistics, mut z, mut gated, mut branch } = saved;
         let (width, inner) = (self.width, self.inner);
         let (path, mask) = (self.paths(group), self.outer_mask());
         let piece = PIECE * width;
-        let pieces =
-            part.branch.chunks_mut(piece).zip(to_y.chunks(piece)).zip(path.chunks(PIECE)).enumerate();
+        let pieces = branch.chunks_mut(piece).zip(to_y.chunks(piece)).zip(path.chunks(PIECE)).enumerate();
         let sums = each(pieces.collect(), x.len(), threads, |(piece, ((branch, to_y), path))| {
             let end = Branch { bias: p.bias2, mask, path, scale: p.scale };
             branch_backward(end, branch, self.index(group, piece * PIECE, width), to_y)
@@ -190,23 +185,22 @@ impl Blocks {
         total(sums.into_iter().map(|(bias, _)| bias).collect(), to.bias2);
 
         // What is the branch's gradient by now.
-        let to_branch = Matrix::new(part.branch, width);
-        multiply(to.weight2, Matrix::new(part.gated, inner).transposed(), to_branch, threads);
-        multiply(part.gated, to_branch, Matrix::new(p.weight2, width).transposed(), threads);
+        let to_branch = Matrix::new(&branch, width);
+        multiply(to.weight2, Matrix::new(&gated, inner).transposed(), to_branch, threads);
+        multiply(&mut gated, to_branch, Matrix::new(p.weight2, width).transposed(), threads);
 
         let gate = self.gate(p.bias1);
-        let pieces =
-            part.z.chunks_mut(PIECE * 2 * inner).zip(part.gated.chunks_mut(PIECE * inner)).enumerate();
+        let pieces = z.chunks_mut(PIECE * 2 * inner).zip(gated.chunks_mut(PIECE * inner)).enumerate();
         let sums = each(pieces.collect(), self.rows * inner, threads, |(piece, (z, gradient))| {
             gate_backward(gate, z, self.index(group, piece * PIECE, inner), gradient)
         });
         total(sums, to.bias1);
 
-        let to_z = Matrix::new(part.z, 2 * inner);
-        multiply(to.weight1, Matrix::new(part.normalised, width).transposed(), to_z, threads);
-        multiply(part.normalised, to_z, Matrix::new(p.weight1, 2 * inner).transposed(), threads);
+        let to_z = Matrix::new(&z, 2 * inner);
+        multiply(to.weight1, Matrix::new(&normalised, width).transposed(), to_z, threads);
+        multiply(&mut normalised, to_z, Matrix::new(p.weight1, 2 * inner).transposed(), threads);
         to.x.copy_from_slice(to_y);
-        let both = normalise_backward(p.gamma, x, part.statistics, part.normalised, to.x, threads);
+        let both = normalise_backward(p.gamma, x, &statistics, &normalised, to.x, threads);
         to.gamma.copy_from_slice(&both[..width]);
         to.beta.copy_from_slice(&both[width..]);
     }
@@ -218,37 +212,7 @@ struct Group<'a> {
     parameters: Parameters<'a>,
     /// [R, D]
     x: &'a [f32],
-    part: Part<'a>,
     threads: Threads,
-}
-
-/// What was saved of one group.
-struct Part<'a> {
-    normalised: &'a mut [f32],
-    statistics: &'a mut [f32],
-    z: &'a mut [f32],
-    gated: &'a mut [f32],
-    branch: &'a mut [f32],
-}
-
-impl Saved {
-    fn parts(&mut self, blocks: &Blocks) -> Vec<Part<'_>> {
-        let (rows, width, inner) = (blocks.rows, blocks.width, blocks.inner);
-        self.normalised
-            .chunks_exact_mut(rows * width)
-            .zip(self.statistics.chunks_exact_mut(2 * rows))
-            .zip(self.z.chunks_exact_mut(rows * 2 * inner))
-            .zip(self.gated.chunks_exact_mut(rows * inner))
-            .zip(self.branch.chunks_exact_mut(rows * width))
-            .map(|((((normalised, statistics), z), gated), branch)| Part {
-                normalised,
-                statistics,
-                z,
-                gated,
-                branch,
-            })
-            .collect()
-    }
 }
 
 /// Gradients of the inputs of one group.
@@ -264,23 +228,16 @@ struct Gradients<'a> {
 }
 
 impl Operation<8> for Blocks {
-    type Saved = Saved;
+    /// Of each group.
+    type Saved = Vec<Saved>;
 
-    fn forward(&self, inputs: &[FlexTensor; 8]) -> (FlexTensor, Saved) {
+    fn forward(&self, inputs: &[FlexTensor; 8]) -> (FlexTensor, Vec<Saved>) {
         let count = self.groups * self.rows;
-        let mut saved = Saved {
-            normalised: vec![0.0; count * self.width],
-            statistics: vec![0.0; count * 2],
-            z: vec![0.0; count * 2 * self.inner],
-            gated: vec![0.0; count * self.inner],
-            branch: vec![0.0; count * self.width],
-        };
         let mut result = vec![0.0; count * self.width];
         let (outside, inside) = self.threads();
-        let size = self.rows * self.width;
-        let parts = saved.parts(self).into_iter().zip(result.chunks_exact_mut(size)).enumerate();
-        each(parts.collect(), usize::MAX, outside, |(index, (part, y))| {
-            self.forward_group(self.group(inputs, index, part, inside), y);
+        let groups = result.chunks_exact_mut(self.rows * self.width).enumerate().collect();
+        let saved = each(groups, usize::MAX, outside, |(index, y)| {
+            self.forward_group(self.group(inputs, index, inside), y)
         });
         (tensor(result, [count, self.width]), saved)
     }
@@ -288,7 +245,7 @@ impl Operation<8> for Blocks {
     fn backward(
         &self,
         inputs: &[FlexTensor; 8],
-        mut saved: Saved,
+        saved: Vec<Saved>,
         gradient: FlexTensor,
         _: [bool; 8],
     ) -> [Option<FlexTensor>; 8] {
@@ -302,13 +259,13 @@ impl Operation<8> for Blocks {
             }
         }
         let (outside, inside) = self.threads();
-        let parts = saved.parts(self).into_iter().zip(by_group).enumerate();
-        each(parts.collect(), usize::MAX, outside, |(index, (part, slices))| {
+        let work = saved.into_iter().zip(by_group).enumerate();
+        each(work.collect(), usize::MAX, outside, |(index, (saved, slices))| {
             let slices: [&mut [f32]; 8] = slices.try_into().expect("one slice an input");
             let [x, gamma, beta, weight1, bias1, weight2, bias2, scale] = slices;
             let to = Gradients { x, gamma, beta, weight1, bias1, weight2, bias2, scale };
             let to_y = &values(&gradient)[index * rows * width..][..rows * width];
-            self.backward_group(self.group(inputs, index, part, inside), to_y, to);
+            self.backward_group(self.group(inputs, index, inside), saved, to_y, to);
         });
         let [x, gamma, beta, weight1, bias1, weight2, bias2, scale] = gradients;
         [

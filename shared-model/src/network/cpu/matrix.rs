@@ -1,4 +1,4 @@
-//! Matrix products into slices that are there already.
+//! Matrix products over slices.
 
 /// A matrix over a slice.
 #[derive(Clone, Copy)]
@@ -34,29 +34,54 @@ impl<'a> Matrix<'a> {
 }
 
 /// Products of so many multiplications are worth more than one thread.
-const PARALLEL_THRESHOLD: usize = 192 * 192 * 192;
+const PARALLEL_THRESHOLD: usize = 128 * 128 * 128;
+
+/// The product of two matrices, row-major.
+pub(super) fn product(left: Matrix, right: Matrix, threads: Threads) -> Vec<f32> {
+    let size = left.rows * right.columns;
+    let mut destination = Vec::with_capacity(size);
+    // SAFETY: there is room for the product, all of which is written.
+    #[allow(unsafe_code)]
+    unsafe {
+        multiply_to(destination.as_mut_ptr(), left, right, threads);
+        destination.set_len(size);
+    }
+    destination
+}
 
 /// The product of two matrices into a row-major one.
 pub(super) fn multiply(destination: &mut [f32], left: Matrix, right: Matrix, threads: Threads) {
+    assert_eq!(destination.len(), left.rows * right.columns, "size of the product");
+    // SAFETY: the slice has the size of the product.
+    #[allow(unsafe_code)]
+    unsafe {
+        multiply_to(destination.as_mut_ptr(), left, right, threads);
+    }
+}
+
+/// Writes the product of two matrices, row-major, and reads nothing there.
+///
+/// # Safety
+/// The destination has room for the product, and is no part of the matrices.
+#[allow(unsafe_code)]
+unsafe fn multiply_to(destination: *mut f32, left: Matrix, right: Matrix, threads: Threads) {
     let (rows, columns, inner) = (left.rows, right.columns, left.columns);
     assert_eq!(inner, right.rows, "inner dimensions");
-    assert_eq!(destination.len(), rows * columns, "size of the product");
     let parallelism = match threads {
         #[cfg(not(target_arch = "wasm32"))]
         Threads::Many if rows * columns * inner >= PARALLEL_THRESHOLD => gemm::Parallelism::Rayon(0),
         _ => gemm::Parallelism::None,
     };
     let stride = |length: usize| isize::try_from(length).expect("a slice is not longer than that");
-    // SAFETY: the three matrices lie within their slices: `Matrix` is only made of a slice that it fills exactly,
-    // row-major or transposed, and the destination was checked above. They do not overlap, since one is borrowed
-    // mutably. `gemm` writes every element of the destination, and reads none of it (`read_dst` is false).
-    #[allow(unsafe_code)]
+    // SAFETY: the two matrices lie within their slices: `Matrix` is only made of a slice that it fills exactly,
+    // row-major or transposed. The caller answers for the destination. `gemm` writes every element of it, and reads
+    // none (`read_dst` is false).
     unsafe {
         gemm::gemm(
             rows,
             columns,
             inner,
-            destination.as_mut_ptr(),
+            destination,
             1,
             stride(columns),
             false,

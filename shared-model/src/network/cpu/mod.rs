@@ -11,6 +11,7 @@ mod linear;
 mod matrix;
 mod noise;
 mod operation;
+mod pooling;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub(super) use self::gated_block::{GatedBlock, gated_block};
 pub(super) use self::layer_norm::layer_norm;
 pub(super) use self::linear::linear;
 pub(super) use self::noise::Noise;
+pub(super) use self::pooling::{Places, pooled, softmax};
 
 /// Whether tensors of this backend are on the CPU, where the fused layers work.
 pub(super) fn available<B: Backend>() -> bool {

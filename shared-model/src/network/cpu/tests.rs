@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::activation::silu;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{GatedBlock, Noise, gated_block, layer_norm, linear};
+use super::{GatedBlock, Noise, Places, gated_block, layer_norm, linear, pooled, softmax};
 
 type B = Autodiff<Flex>;
 
@@ -73,6 +73,64 @@ fn linear_and_its_gradients() {
     assert_close("x", x.grad(&found).expect("tracked"), x.grad(&expected).expect("tracked"));
     assert_close("weight", weight.grad(&found).expect("tracked"), weight.grad(&expected).expect("tracked"));
     assert_close("bias", bias.grad(&found).expect("tracked"), bias.grad(&expected).expect("tracked"));
+}
+
+/// More bags than a piece, of one to seven instances that lie in rows one after the other, and a row that stands for all
+/// padding: where their positions are, and the row of each position on the device.
+fn ragged() -> (Arc<Places>, Vec<bool>, Tensor<B, 1, Int>) {
+    const WIDTH: usize = 7;
+    let sizes: Vec<usize> = (0..70).map(|bag| 1 + bag * 5 % WIDTH).collect();
+    let count: usize = sizes.iter().sum();
+    let (mut rows, mut padding) = (vec![count; 70 * WIDTH], vec![true; 70 * WIDTH]);
+    let mut next = 0..count;
+    for (bag, &size) in sizes.iter().enumerate() {
+        for position in bag * WIDTH..bag * WIDTH + size {
+            rows[position] = next.next().expect("as many as there are");
+            padding[position] = false;
+        }
+    }
+    let indices: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+    let places = Arc::new(Places::new(padding.clone(), WIDTH, Some(rows)));
+    (places, padding, Tensor::from_ints(indices.as_slice(), &Default::default()))
+}
+
+#[test]
+fn softmax_over_bags_and_its_gradients() {
+    let (places, padding, rows) = ragged();
+    let count = rows.clone().max().into_scalar() as usize + 1;
+    let scores = random([count, 19]) * 20.0;
+    let scores = scores.detach().require_grad();
+    let weights = random([70, 19, 7]).detach();
+    let fused = softmax(scores.clone(), places);
+    let padded = Tensor::<B, 2, Bool>::from_data(TensorData::new(padding, [70, 7]), &Default::default());
+    let padded = padded.unsqueeze_dim::<3>(1).expand([70, 19, 7]);
+    let composed = scores.clone().select(0, rows).reshape([70, 7, 19]).swap_dims(1, 2);
+    let composed = burn::tensor::activation::softmax(composed.mask_fill(padded, -1e30), 2);
+    assert_close("result", fused.clone().inner(), composed.clone().inner());
+    let found = (fused * weights.clone()).sum().backward();
+    let expected = (composed * weights).sum().backward();
+    assert_close("scores", scores.grad(&found).expect("tracked"), scores.grad(&expected).expect("tracked"));
+}
+
+#[test]
+fn sums_over_bags_and_their_gradients() {
+    let (places, _, indices) = ragged();
+    let count = indices.clone().max().into_scalar() as usize + 1;
+    // Weights of padding count too.
+    let (weights, rows) = (random([70, 3, 7]), random([count, 37]));
+    let factors = random([210, 37]).detach();
+    let fused = pooled(weights.clone(), rows.clone(), places);
+    let composed = weights.clone().matmul(rows.clone().select(0, indices).reshape([70, 7, 37]));
+    let composed = composed.reshape([210, 37]);
+    assert_close("result", fused.clone().inner(), composed.clone().inner());
+    let found = (fused * factors.clone()).sum().backward();
+    let expected = (composed * factors).sum().backward();
+    assert_close("rows", rows.grad(&found).expect("tracked"), rows.grad(&expected).expect("tracked"));
+    assert_close(
+        "weights",
+        weights.grad(&found).expect("tracked"),
+        weights.grad(&expected).expect("tracked"),
+    );
 }
 
 /// Parameters of G blocks of width 16 and inner width 24.
