@@ -243,6 +243,41 @@ test('beside the table, 3D comes on demand', async () => {
   });
 });
 
+test('the program that reads coordinates is fetched again, and replaced when it falls over', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    // The browser says in the console what it did not get.
+    page.removeAllListeners('console');
+    const program = '**/coordinates_bg.wasm';
+    await page.context().route(program, (route) => route.abort());
+    await page.goto(address(molecule(expected[0][0])));
+    await page.locator('.space', { hasText: 'The coordinates cannot be read: the program that reads them cannot be loaded' }).waitFor();
+    await finished(page);
+    const next = async () => {
+      const before = await page.locator('#selected').textContent();
+      await page.locator('#attention td[tabindex="0"]').press('PageDown');
+      await page.waitForFunction((before) => document.querySelector('#selected').textContent !== before, before);
+      await page.locator('#viewer[data-shown] canvas').first().waitFor();
+    };
+    await page.context().unroute(program);
+    await next();
+    const readers = async () => {
+      const names = await Promise.all(page.workers().map(async (worker) => [await worker.evaluate(() => self.name), worker]));
+      return names.filter(([name]) => name === 'coordinates').map(([, worker]) => worker);
+    };
+    const [reader, ...others] = await readers();
+    assert.deepEqual(others, []);
+    const gone = reader.waitForEvent('close');
+    await reader.evaluate(() => {
+      setTimeout(() => {
+        throw new Error('it falls');
+      });
+    });
+    await gone;
+    await next();
+    assert.equal((await readers()).length, 1);
+  });
+});
+
 test('screenshots', async () => {
   const [id] = expected[0];
   for (const [name, width, height, colorScheme] of [

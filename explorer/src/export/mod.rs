@@ -120,15 +120,15 @@ fn csv_line(fields: Vec<String>) -> String {
     quoted.collect::<Vec<_>>().join(",") + "\n"
 }
 
-/// The conformers whose coordinates are there, as an SD file: each with its attention and the molecule's predictions as
+/// The conformers that have a record, as an SD file: each with its attention and the molecule's predictions as
 /// properties `attn_<task>` and `pred_<task>`; empty where there are none.
-pub fn conformers_sdf<'a>(sheet: &Sheet, record: impl Fn(&str) -> Option<&'a str>) -> String {
+pub fn conformers_sdf(sheet: &Sheet, records: &[Option<String>]) -> String {
     let predictions =
         sheet.tasks.iter().map(|task| (format!("pred_{}", task.name), task.probability.mean.to_string()));
     let predictions: Vec<(String, String)> = predictions.collect();
     let mut text = String::new();
-    for (position, conformer) in sheet.conformers.iter().enumerate() {
-        let Some(record) = record(conformer) else { continue };
+    for (position, record) in records.iter().enumerate() {
+        let Some(record) = record else { continue };
         let attention = sheet
             .tasks
             .iter()
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn conformers_carry_their_attention() {
         let record = "m\n\n\nM  END\n> <conf_id>\n1\"x\n\n$$$$\n";
-        let text = conformers_sdf(&sheet(None), |conformer| (conformer != "0").then_some(record));
+        let text = conformers_sdf(&sheet(None), &[None, Some(record.to_owned())]);
         let records: Vec<&str> = sd_file::records(&text).collect();
         assert_eq!(records.len(), 1);
         assert_eq!(sd_file::property(records[0], "attn_red"), Some("0.75"));

@@ -1,7 +1,5 @@
 //! Getting a bundle into the page: from a file, or from an address of the same origin.
 
-use std::sync::Arc;
-
 use js_sys::{Array, ArrayBuffer, Reflect, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -12,7 +10,6 @@ use web_sys::{Blob, File, ReadableStreamDefaultReader, Response, Url};
 
 use super::notice::Incoming;
 use super::state::{Explorer, OpenBundle};
-use explorer::coordinates::Coordinates;
 
 /// Largest file that the page reads: a wasm program has 4 GiB of memory in all.
 const MAX_BYTES: f64 = 1_500_000_000.0;
@@ -71,28 +68,13 @@ async fn read(name: &str, address: Option<String>, file: &Blob) -> Result<OpenBu
     if size > MAX_BYTES {
         return Err(too_large(size));
     }
-    let bytes = bytes_of(file).await?;
-    let reader = BundleReader::open(&bytes).map_err(|error| error.to_string())?;
-    let molecules = reader.molecules().map_err(|error| error.to_string())?;
-    Ok(OpenBundle::new(name.to_owned(), address, reader.manifest().clone(), molecules))
-}
-
-/// Reads the coordinates of the conformers of a bundle.
-///
-/// # Errors
-/// In words, if the file is gone, or they are missing or damaged.
-pub async fn coordinates(file: &Blob) -> Result<Arc<Coordinates>, String> {
-    let bytes = bytes_of(file).await?;
-    let reader = BundleReader::open(&bytes).map_err(|error| error.to_string())?;
-    let conformers = reader.conformers().map_err(|error| error.to_string())?;
-    Ok(Arc::new(Coordinates::new(conformers.ok_or("the bundle has none")?)))
-}
-
-async fn bytes_of(file: &Blob) -> Result<Vec<u8>, String> {
     let buffer = JsFuture::from(file.array_buffer())
         .await
         .map_err(|_| "it is gone or has changed: choose it again")?;
-    Ok(Uint8Array::new(&buffer.unchecked_into::<ArrayBuffer>()).to_vec())
+    let bytes = Uint8Array::new(&buffer.unchecked_into::<ArrayBuffer>()).to_vec();
+    let reader = BundleReader::open(&bytes).map_err(|error| error.to_string())?;
+    let molecules = reader.molecules().map_err(|error| error.to_string())?;
+    Ok(OpenBundle::new(name.to_owned(), address, reader.manifest().clone(), molecules))
 }
 
 /// Fetches a file of the same origin, showing how far it is.

@@ -14,7 +14,7 @@ use super::focus::focus_on;
 use super::module::{load_module, message};
 use super::state::{Explorer, OpenBundle};
 use explorer::colour::viridis;
-use explorer::coordinates::Coordinates;
+use explorer::coordinates::Records;
 use explorer::superposition::superpose;
 use explorer::view::Screen;
 
@@ -98,30 +98,27 @@ pub fn Conformers3d(bundle: Arc<OpenBundle>, position: usize, looked: Looked) ->
 #[component]
 fn Coordinated(bundle: Arc<OpenBundle>, position: usize, looked: Looked) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
+    let found = RwSignal::new(None::<Result<Records, String>>);
+    let asked = explorer.coordinates_of(&bundle, &[position as u32]);
     spawn_local(async move {
-        // What goes wrong stands in the state.
-        let _ = explorer.read_coordinates().await;
+        let records = asked.await.map(|molecules| molecules.into_iter().next().unwrap_or_default());
+        // The person may have gone on meanwhile.
+        let _ = found.try_set(Some(records));
     });
-    move || match explorer.coordinates.get() {
+    move || match found.get() {
         None => view! { <p class="faint" role="status">"Reading the coordinates …"</p> }.into_any(),
         Some(Err(reason)) => {
             view! { <p class="faint">{format!("The coordinates cannot be read: {reason}.")}</p> }.into_any()
         }
-        Some(Ok(coordinates)) => {
-            let molecule = &bundle.molecules()[position];
-            let known: Vec<(usize, &str)> = molecule
-                .conformers
-                .iter()
-                .enumerate()
-                .filter_map(|(number, name)| Some((number, coordinates.record(&molecule.id, name)?)))
-                .collect();
-            if known.is_empty() {
+        Some(Ok(records)) => {
+            let known = records.iter().enumerate();
+            let (numbers, records): (Vec<usize>, Vec<&str>) =
+                known.filter_map(|(number, record)| Some((number, record.as_deref()?))).unzip();
+            if records.is_empty() {
                 let words = "The bundle has no coordinates of this molecule.";
                 return view! { <p class="faint">{words}</p> }.into_any();
             }
-            let records: Vec<&str> = known.iter().map(|(_, record)| *record).collect();
             let models = superpose(&records);
-            let numbers: Vec<usize> = known.iter().map(|(number, _)| *number).collect();
             view! { <Space bundle=bundle.clone() position looked numbers models/> }.into_any()
         }
     }
@@ -248,6 +245,3 @@ fn Space(
         })}
     }
 }
-
-/// The coordinates of a bundle, or why they cannot be read.
-pub type Loaded = Option<Result<Arc<Coordinates>, String>>;

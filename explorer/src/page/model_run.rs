@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use web_sys::Blob;
+use web_sys::{Blob, ErrorEvent};
 
-use super::model_worker::ModelWorker;
 use super::state::mark;
+use super::worker::PageWorker;
 use explorer::inquiry::Inquiry;
-use explorer::protocol::{Assess, Assessed, Device, DeviceChoice, Explained, Prediction, Question, Report};
+use explorer::protocol::{
+    Assess, Assessed, Device, DeviceChoice, Explained, Prediction, Question, Report, Request,
+};
 use explorer::table::Numbers;
 
 /// How often a worker that had been running is replaced by one of the same kind.
@@ -78,7 +80,7 @@ pub struct ModelRun {
     pub status: RwSignal<ModelStatus>,
     /// The file of the bundle and the number of its molecules, for the next worker.
     file: StoredValue<Option<(Blob, usize)>, LocalStorage>,
-    worker: StoredValue<Option<ModelWorker>, LocalStorage>,
+    worker: StoredValue<Option<PageWorker>, LocalStorage>,
     /// Who hears whether the bundle can be used.
     judge: StoredValue<Option<Callback<Verdict>>>,
     /// What the worker is asked about single molecules.
@@ -149,12 +151,22 @@ impl ModelRun {
         self.detour.set_value(detour);
         // The worker before this one stops when its handle goes.
         self.worker.set_value(None);
-        let Some((file, _)) = file else {
+        if file.is_none() {
             self.status.set(ModelStatus::Idle);
             return;
-        };
+        }
         self.status.set(ModelStatus::Loading { received: 0.0, total: None });
-        match ModelWorker::start(file, device, move |report| self.hear(report, device)) {
+        let hear = move |message| {
+            let report = serde_wasm_bindgen::from_value(message)
+                .unwrap_or_else(|error| Report::Crashed(format!("its message cannot be read: {error}")));
+            self.hear(report, device);
+        };
+        let fall = move |event: ErrorEvent| {
+            let message = event.message();
+            let reason = if message.is_empty() { "it could not be loaded".into() } else { message };
+            self.hear(Report::Crashed(reason), device);
+        };
+        match PageWorker::start("start-model.js", "model", hear, fall) {
             Ok(worker) => self.worker.set_value(Some(worker)),
             Err(reason) => self.status.set(ModelStatus::Failed(reason)),
         }
@@ -168,28 +180,33 @@ impl ModelRun {
 
     /// Asks for the assessment of predictions, which comes as [`ModelRun::assessed`], a task at a time.
     pub fn assess(self, request: Assess) {
+        self.post(&Request::Assess(request));
+    }
+
+    fn post(self, request: &Request) {
         self.worker.with_value(|worker| {
             if let Some(worker) = worker {
-                worker.assess(request);
+                worker.post(request);
             }
         });
     }
 
     fn ask(self, next: impl FnOnce(&mut Inquiry) -> Option<Question>) {
         let question = self.inquiry.try_update_value(next).flatten();
-        self.worker.with_value(|worker| {
-            if let Some((worker, question)) = worker.as_ref().zip(question) {
-                worker.explain(question);
-            }
-        });
+        if let Some(question) = question {
+            self.post(&Request::Explain(question));
+        }
     }
 
     /// Takes in what the worker says.
     fn hear(self, report: Report, asked: DeviceChoice) {
         match report {
             Report::Loading { received, total } => self.status.set(ModelStatus::Loading { received, total }),
-            // The worker's handle answers this one.
-            Report::Started => {}
+            Report::Started => {
+                if let Some(file) = self.file() {
+                    self.post(&Request::Run { bundle: file.into(), device: asked });
+                }
+            }
             Report::ReadingWeights { model } => self.status.set(ModelStatus::ReadingWeights(model)),
             Report::WarmingUp(device) => self.status.set(ModelStatus::WarmingUp(device)),
             Report::Running { device, reason } => {

@@ -38,6 +38,7 @@ pub fn Sharing(bundle: Arc<OpenBundle>, position: usize, prediction: Arc<Predict
     let smiles = bundle.molecules()[position].smiles.clone();
     // Drawn by the time that it is wanted.
     let structure = smiles.map(|smiles| drawing(&smiles));
+    let open = bundle.clone();
     let sheet = StoredValue::new(move || {
         let mut sheet = sheet(explorer, &bundle, position, &prediction);
         let drawn = structure.as_ref().and_then(|structure| structure.get_untracked());
@@ -74,12 +75,14 @@ pub fn Sharing(bundle: Arc<OpenBundle>, position: usize, prediction: Arc<Predict
         download(&sheet.file_name("molecule.html"), &page(&sheet));
     };
     let as_sdf = move |_| {
+        let asked = explorer.coordinates_of(&open, &[position as u32]);
         spawn_local(async move {
-            let words = match explorer.read_coordinates().await {
+            let words = match asked.await {
                 Err(reason) => Some(format!("The coordinates cannot be read: {reason}.")),
-                Ok(coordinates) => {
+                Ok(molecules) => {
                     let Some(sheet) = sheet.try_with_value(|make| make()) else { return };
-                    let text = conformers_sdf(&sheet, |conformer| coordinates.record(&sheet.id, conformer));
+                    let text =
+                        molecules.iter().map(|records| conformers_sdf(&sheet, records)).collect::<String>();
                     if text.is_empty() {
                         Some("The bundle has no coordinates of this molecule.".into())
                     } else {

@@ -9,11 +9,11 @@ use leptos::prelude::*;
 use shared_model::bundle::{CONFORMERS, Manifest, Molecule};
 use web_sys::Blob;
 
-use super::conformers_3d::Loaded;
+use super::coordinates::CoordinatesReader;
 use super::history;
 use super::model_run::{ModelRun, ModelStatus, Verdict};
 use super::notice::Notices;
-use explorer::coordinates::Coordinates;
+use explorer::coordinates::{Records, Wanted};
 use explorer::protocol::{DeviceChoice, Explained, Prediction};
 use explorer::table::{self, Column, Numbers, SearchText};
 use explorer::view::{Screen, View};
@@ -128,8 +128,8 @@ pub struct Explorer {
     pub task: Memo<usize>,
     /// Position of the conformer that is looked at; none: none was chosen.
     pub conformer: Memo<Option<usize>>,
-    /// The coordinates of the open bundle, once they are wanted.
-    pub coordinates: RwSignal<Loaded>,
+    /// Reads the coordinates of the open bundle.
+    coordinates: CoordinatesReader,
     /// The bundle before the open one, until the model has accepted the open one.
     earlier: StoredValue<Option<(Arc<OpenBundle>, Blob, View)>, LocalStorage>,
     /// The file of the bundle beside it.
@@ -161,7 +161,7 @@ impl Explorer {
             bundle,
             view,
             conformer,
-            coordinates: RwSignal::new(None),
+            coordinates: CoordinatesReader::new(),
             screen: Memo::new(move |_| view.with(|view| view.screen)),
             selected,
             on,
@@ -195,7 +195,7 @@ impl Explorer {
         history::name_bundle("bundle", bundle.address.as_deref());
         self.numbers.set_value(Numbers::new(&bundle.columns, bundle.molecules()));
         self.view.set(view);
-        self.coordinates.set(None);
+        self.coordinates.close();
         let molecules = bundle.molecules().len();
         self.bundle.set(Some(bundle));
         // After the frame that this makes has been laid out and painted.
@@ -259,22 +259,20 @@ impl Explorer {
         self.view.update(|view| view.conformer = name);
     }
 
-    /// The coordinates of the open bundle, which are read when they are first wanted.
+    /// The records of the conformers of the molecules at these positions of the open bundle.
     ///
     /// # Errors
     /// In words, if they cannot be read.
-    pub async fn read_coordinates(self) -> Result<Arc<Coordinates>, String> {
-        if let Some(known) = self.coordinates.get_untracked() {
-            return known;
-        }
-        let number = |explorer: Self| explorer.bundle.with_untracked(|b| b.as_ref().map(|b| b.number));
-        let before = number(self);
-        let file = self.run.file().ok_or("no bundle is open")?;
-        let read = super::bundle_file::coordinates(&file).await;
-        if number(self) == before {
-            self.coordinates.set(Some(read.clone()));
-        }
-        read
+    pub fn coordinates_of(
+        self,
+        bundle: &OpenBundle,
+        positions: &[u32],
+    ) -> impl Future<Output = Result<Vec<Records>, String>> + use<> {
+        let wanted = positions.iter().map(|&position| {
+            let molecule = &bundle.molecules()[position as usize];
+            Wanted { id: molecule.id.clone(), conformers: molecule.conformers.clone() }
+        });
+        self.coordinates.find(self.run.file(), wanted.collect())
     }
 
     /// Brings a part of the page to the front.

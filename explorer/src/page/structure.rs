@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use depiction::{BOND, Ink, Reply};
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::ErrorEvent;
 
+use super::worker::PageWorker;
 use explorer::drawing_queue::DrawingQueue;
 
 /// Drawings that are kept; where there are more, they are drawn again.
@@ -88,7 +87,7 @@ struct Drawer {
     /// Whether wishes are about to be sent.
     sending: bool,
     /// The worker, and whether it has said that it is there.
-    worker: Option<(DrawingWorker, bool)>,
+    worker: Option<(PageWorker, bool)>,
 }
 
 impl Drawer {
@@ -103,14 +102,14 @@ impl Drawer {
         self.sending = false;
         match &self.worker {
             None if self.queue.is_empty() => {}
-            None => match DrawingWorker::start() {
+            None => match start() {
                 Ok(worker) => self.worker = Some((worker, false)),
                 Err(reason) => self.give_up(&reason),
             },
             Some((_, false)) => {}
             Some((worker, true)) => {
                 if let Some(batch) = self.queue.next_batch() {
-                    worker.ask(batch);
+                    worker.post(&batch);
                 }
             }
         }
@@ -160,47 +159,20 @@ fn send() {
     DRAWER.with_borrow_mut(Drawer::send);
 }
 
-/// The worker that draws. Dropping the handle stops it.
-struct DrawingWorker {
-    worker: Worker,
-    // The worker calls these as long as the handle lives.
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _on_error: Closure<dyn FnMut(ErrorEvent)>,
-}
-
-impl DrawingWorker {
-    /// # Errors
-    /// A browser that starts no worker, in words.
-    fn start() -> Result<Self, String> {
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options("start-depiction.js", &options)
-            .map_err(|_| "this browser starts no module workers".to_owned())?;
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
-            let reply = serde_wasm_bindgen::from_value(event.data())
-                .unwrap_or_else(|error| Reply::Failed(error.to_string()));
-            DRAWER.with_borrow_mut(|drawer| drawer.hear(reply));
-        });
-        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(|event: ErrorEvent| {
-            // The page deals with it: it is none of its own errors.
-            event.prevent_default();
-            DRAWER.with_borrow_mut(Drawer::replace_worker);
-        });
-        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Self { worker, _on_message: on_message, _on_error: on_error })
-    }
-
-    fn ask(&self, batch: &[String]) {
-        let message = serde_wasm_bindgen::to_value(batch).expect("a list of texts is plain data");
-        self.worker.post_message(&message).expect("plain data can be posted");
-    }
-}
-
-impl Drop for DrawingWorker {
-    fn drop(&mut self) {
-        self.worker.set_onmessage(None);
-        self.worker.set_onerror(None);
-        self.worker.terminate();
-    }
+/// Starts the worker that draws.
+///
+/// # Errors
+/// A browser that starts no worker, in words.
+fn start() -> Result<PageWorker, String> {
+    let hear = |message| {
+        let reply =
+            serde_wasm_bindgen::from_value(message).unwrap_or_else(|error| Reply::Failed(error.to_string()));
+        DRAWER.with_borrow_mut(|drawer| drawer.hear(reply));
+    };
+    let fall = |event: ErrorEvent| {
+        // The page deals with it: it is none of its own errors.
+        event.prevent_default();
+        DRAWER.with_borrow_mut(Drawer::replace_worker);
+    };
+    PageWorker::start("start-worker.js", "depiction", hear, fall)
 }

@@ -3,7 +3,6 @@
 use shared_model::bundle::Molecule;
 
 use super::{Column, Numbers, Quantity};
-use crate::coordinates::Coordinates;
 use crate::export::conformer_record;
 use crate::protocol::Prediction;
 
@@ -23,15 +22,15 @@ impl<'a> SdfTable<'a> {
         Self { columns, tasks: tasks.collect() }
     }
 
-    /// The records of the molecule at a position, one after the other; empty if it has no coordinates. What is not known yet
+    /// The text of the molecule at a position, of the records of its conformers; empty if it has none. What is not known yet
     /// is left out.
-    pub fn records(
+    pub fn text(
         &self,
         position: usize,
         molecule: &Molecule,
         numbers: &Numbers,
         prediction: Option<&Prediction>,
-        coordinates: &Coordinates,
+        records: &[Option<String>],
     ) -> String {
         let number = |column: &Column| {
             let number = numbers.column(&column.key)?.get(position)?;
@@ -52,9 +51,8 @@ impl<'a> SdfTable<'a> {
             };
             self.tasks.iter().enumerate().filter_map(of_task)
         };
-        let records = molecule.conformers.iter().enumerate().filter_map(|(place, conformer)| {
-            let record = coordinates.record(&molecule.id, conformer)?;
-            Some(conformer_record(record, &properties, attention(place)))
+        let records = records.iter().enumerate().filter_map(|(place, record)| {
+            Some(conformer_record(record.as_ref()?, &properties, attention(place)))
         });
         records.collect()
     }
@@ -81,7 +79,7 @@ mod tests {
     fn each_conformer_has_the_columns_of_its_molecule_and_its_own_attention() {
         let record =
             |conformer: &str| format!("a\n\n\nM  END\n> <ID>\na\n\n> <conf_id>\n{conformer}\n\n$$$$\n");
-        let coordinates = Coordinates::new([record("0"), record("2")].concat().into_bytes());
+        let found = [Some(record("0")), None, Some(record("2"))];
         let molecule = Molecule {
             id: "a".into(),
             smiles: None,
@@ -106,7 +104,7 @@ mod tests {
             models: Models::Single { logits: vec![1.1, 0.0] },
         };
         let table = SdfTable::new(&columns, ["red", "blue"].into_iter());
-        let text = table.records(0, &molecule, &numbers, Some(&prediction), &coordinates);
+        let text = table.text(0, &molecule, &numbers, Some(&prediction), &found);
         let records: Vec<&str> = sd_file::records(&text).collect();
         assert_eq!(records.len(), 2, "one conformer has no coordinates");
         let last = |name| sd_file::property(records[1], name);
@@ -117,7 +115,7 @@ mod tests {
         assert_eq!((last("attn_red"), last("attn_blue")), (Some("0.625"), Some("0.5")));
         assert_eq!((last("known_blue"), last("pred_std_red")), (Some("0"), None));
         assert_eq!(records[1].matches("<ID>").count(), 1);
-        let unpredicted = table.records(0, &molecule, &Numbers::default(), None, &coordinates);
+        let unpredicted = table.text(0, &molecule, &Numbers::default(), None, &found);
         assert_eq!(sd_file::records(&unpredicted).count(), 2);
         assert!(!unpredicted.contains("attn_"));
     }

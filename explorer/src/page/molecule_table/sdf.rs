@@ -1,13 +1,10 @@
 //! Saving the conformers of the molecules shown as an SD file. It is written in slices, so that the page goes on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use js_sys::{Array, Promise};
+use js_sys::Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::Arrangement;
@@ -16,8 +13,8 @@ use crate::page::download::download_blob;
 use crate::page::state::{Explorer, OpenBundle};
 use explorer::table::SdfTable;
 
-/// Milliseconds of a slice: less than a frame.
-const SLICE: f64 = 10.0;
+/// Conformers of a slice: writing them takes less than a frame.
+const SLICE: usize = 200;
 
 /// Milliseconds after which the page says how far it is.
 const PATIENCE: f64 = 400.0;
@@ -114,31 +111,38 @@ async fn write(
 ) -> Result<Option<Progress>, String> {
     let (rows, columns) = (arrangement.matching.get_untracked(), arrangement.columns.get_untracked());
     let begun = js_sys::Date::now();
-    let coordinates = explorer.read_coordinates().await?;
     let tasks = bundle.manifest.schema.tasks.iter().map(|task| task.name.as_str());
     let table = SdfTable::new(&columns, tasks);
+    let ask = |from: usize| {
+        let slice = &rows[from..slice_end(bundle, &rows, from)];
+        (slice, explorer.coordinates_of(bundle, slice))
+    };
     let parts = Array::new();
     let mut text = String::new();
     let (mut written, mut without) = (0, 0);
+    let mut next = ask(0);
     while written < rows.len() {
-        let slice = js_sys::Date::now();
+        // The worker looks for the next ones while these are written.
+        let following = ask(written + next.0.len());
+        let (slice, asked) = std::mem::replace(&mut next, following);
+        let found = asked.await?;
         // Gone with the bundle, or stopped.
         if !progress.try_with_untracked(Progress::is_running).unwrap_or(false) {
             return Ok(None);
         }
         explorer.predictions.with_untracked(|predictions| {
             explorer.numbers.with_value(|numbers| {
-                while written < rows.len() && js_sys::Date::now() - slice < SLICE {
-                    let position = rows[written] as usize;
+                for (&row, records) in slice.iter().zip(&found) {
+                    let position = row as usize;
                     let molecule = &bundle.molecules()[position];
                     let prediction = predictions.get(position).and_then(Option::as_deref);
-                    let records = table.records(position, molecule, numbers, prediction, &coordinates);
+                    let records = table.text(position, molecule, numbers, prediction, records);
                     without += usize::from(records.is_empty());
                     text += &records;
-                    written += 1;
                 }
             });
         });
+        written += slice.len();
         if text.len() >= PART || written == rows.len() {
             let part = blob(&Array::of1(&text.as_str().into()))?;
             parts.push(&part);
@@ -147,7 +151,6 @@ async fn write(
         if js_sys::Date::now() - begun > PATIENCE {
             progress.set(Progress::Written(written, rows.len()));
         }
-        pause().await;
     }
     if without == rows.len() {
         let words = "There is nothing to save: the bundle has no coordinates of the molecules shown.";
@@ -171,15 +174,13 @@ fn blob(texts: &Array) -> Result<Blob, String> {
     Blob::new_with_str_sequence(texts).map_err(|_| NO_ROOM.to_owned())
 }
 
-/// Lets the page do what else there is.
-async fn pause() {
-    let later = Promise::new(&mut |resolve, _| {
-        set_timeout(
-            move || {
-                let _ = resolve.call0(&JsValue::NULL);
-            },
-            Duration::ZERO,
-        );
+/// Where the slice ends that begins at a row: after the molecule with which it has its conformers.
+fn slice_end(bundle: &OpenBundle, rows: &[u32], from: usize) -> usize {
+    let mut conformers = 0;
+    let rest = rows[from..].iter().take_while(|&&row| {
+        let room = conformers < SLICE;
+        conformers += bundle.molecules()[row as usize].conformers.len();
+        room
     });
-    let _ = JsFuture::from(later).await;
+    from + rest.count()
 }
