@@ -37,7 +37,9 @@ try {
     const at = (name) => performance.getEntriesByName(name)[0]?.startTime ?? 0;
     return { times: window.drawn, long: window.long, from: at('prediction'), to: performance.now() };
   });
-  const within = times.filter((time) => time >= from && time <= to);
+  // The frame that the first prediction comes in is one of them.
+  const begin = times.findLast((time) => time < from);
+  const within = times.filter((time) => time >= begin && time <= to);
   const gaps = within.slice(1).map((time, index) => time - within[index]);
   const late = gaps.filter((gap) => gap > 25);
   const slow = long.filter(({ startTime }) => startTime >= from);

@@ -4,8 +4,11 @@ import assert from 'node:assert/strict';
 /** How far the page may be from the native program. */
 const TOLERANCE = 1e-5;
 
-/** Waits until every molecule is predicted. */
-export const finished = (page) => page.locator('#status[data-finished=true]').waitFor({ timeout: 300_000 });
+/** Waits until every molecule is predicted, and the one that is looked at shows it. */
+export async function finished(page) {
+  await page.locator('#status[data-finished=true]').waitFor({ timeout: 300_000 });
+  await page.locator('.attention[aria-busy=true]').waitFor({ state: 'detached' });
+}
 
 /** What the page shows of the selected molecule, in full precision; no spread is `null`. */
 export function readMolecule(page) {

@@ -15,6 +15,7 @@ use super::sharing::Sharing;
 use super::state::{Explorer, OpenBundle};
 use super::structure::Structure;
 use super::truth::Truth;
+use explorer::protocol::Prediction;
 
 /// Everything about the selected molecule.
 #[component]
@@ -31,12 +32,14 @@ fn SelectedMolecule(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let prediction =
         Memo::new(move |_| explorer.predictions.with(|known| known.get(position).cloned().flatten()));
+    let [first, second, third] = [1, 2, 3].map(|frames| later(prediction, frames));
+    let is_incomplete = move || prediction.read().is_some() && third.read().is_none();
     let molecule = bundle.molecules()[position].clone();
     let looked = RwSignal::new(None);
     let waiting = || view! { <p class="faint">"Not predicted yet."</p> }.into_any();
     let tasks = {
         let (bundle, molecule) = (bundle.clone(), molecule.clone());
-        move || match prediction.get() {
+        move || match first.get() {
             Some(prediction) => predictions(explorer, &bundle, &molecule, &prediction).into_any(),
             None => waiting(),
         }
@@ -44,14 +47,14 @@ fn SelectedMolecule(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
     let map = {
         let (bundle, molecule) = (bundle.clone(), molecule.clone());
         move || {
-            let prediction = prediction.get()?;
+            let prediction = second.get()?;
             Some(attention_map(explorer, &bundle, &molecule, &prediction, looked))
         }
     };
     let sharing = {
         let bundle = bundle.clone();
         move || {
-            let prediction = prediction.get()?;
+            let prediction = third.get()?;
             Some(view! { <Sharing bundle=bundle.clone() position prediction/> })
         }
     };
@@ -63,11 +66,34 @@ fn SelectedMolecule(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
             <div class="wide">{tasks}</div>
         </div>
         <div class="pair">
-            <div class="attention">{map}</div>
+            <div class="attention" aria-busy=move || is_incomplete().to_string()>{map}</div>
             <Conformers3d bundle=bundle.clone() position looked/>
         </div>
         {sharing}
         <Truth bundle position/>
+    }
+}
+
+/// What is predicted, so many frames after it is known; at once where it is known from the start. To draw all that it is
+/// for when it comes takes longer than a frame lasts.
+fn later(prediction: Memo<Option<Arc<Prediction>>>, frames: u32) -> RwSignal<Option<Arc<Prediction>>> {
+    let shown = RwSignal::new(prediction.get_untracked());
+    Effect::new(move |_| {
+        let known = prediction.get();
+        after_frames(frames, move || {
+            // Another molecule may be looked at by now.
+            if shown.try_with_untracked(|shown| *shown != known).unwrap_or(false) {
+                shown.set(known);
+            }
+        });
+    });
+    shown
+}
+
+fn after_frames(frames: u32, act: impl FnOnce() + 'static) {
+    match frames {
+        0 => act(),
+        _ => request_animation_frame(move || after_frames(frames - 1, act)),
     }
 }
 
