@@ -98,10 +98,13 @@ fn lost(message: &str) {
     }
 }
 
-/// Predicts the first batch twice: the first time compiles shaders, the second is measured, in milliseconds.
+/// Predicts a batch twice: the first time compiles shaders, the second is measured, in milliseconds.
 async fn warm_up(scorer: &Scorer, bags: &Bags) -> Result<f64, Report> {
     report(&Report::WarmingUp(scorer.device));
-    let Some(batch) = scoring::batches(bags).next() else { return Ok(0.0) };
+    let batch = scoring::full_batch(bags);
+    if batch.is_empty() {
+        return Ok(0.0);
+    }
     scoring::score(scorer, bags, &batch).await?;
     let start = now();
     scoring::score(scorer, bags, &batch).await?;

@@ -13,6 +13,9 @@ use explorer::protocol::{Device, Models, Prediction, Report};
 /// the sizes to which `predict` pads.
 const BATCH: usize = 64;
 
+/// Molecules of the first batch: few, so that they are there at once, and the page has little to draw in one frame.
+const FIRST_BATCH: usize = 4;
+
 /// The models of a bundle on their device.
 pub struct Scorer {
     /// The device, for people.
@@ -39,15 +42,21 @@ pub async fn score_all(running: &Running) -> Result<(), Report> {
     Ok(())
 }
 
+/// A full batch, or all molecules if they are fewer.
+pub fn full_batch(bags: &Bags) -> Vec<usize> {
+    (0..bags.len().min(BATCH)).collect()
+}
+
 /// All molecules in batches: first those at the top of the table, which someone is looking at, then bags of like
 /// size together, which need the least padding.
-pub fn batches(bags: &Bags) -> impl Iterator<Item = Vec<usize>> {
+fn batches(bags: &Bags) -> impl Iterator<Item = Vec<usize>> {
     let mut order: Vec<usize> = (0..bags.len()).collect();
     if let Some(rest) = order.get_mut(BATCH..) {
         rest.sort_by_key(|&molecule| bags.instances(molecule).len());
     }
     let mut order = order.into_iter();
-    std::iter::from_fn(move || Some(order.by_ref().take(BATCH).collect::<Vec<_>>()).filter(|b| !b.is_empty()))
+    let sizes = [FIRST_BATCH, BATCH - FIRST_BATCH].into_iter().chain(std::iter::repeat(BATCH));
+    sizes.map(move |size| order.by_ref().take(size).collect::<Vec<_>>()).take_while(|batch| !batch.is_empty())
 }
 
 /// Predicts some molecules.

@@ -15,7 +15,7 @@ use super::sharing::Sharing;
 use super::state::{Explorer, OpenBundle};
 use super::structure::Structure;
 use super::truth::Truth;
-use explorer::protocol::Prediction;
+use explorer::protocol::{Models, Prediction};
 
 /// Everything about the selected molecule.
 #[component]
@@ -32,10 +32,13 @@ fn SelectedMolecule(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let prediction =
         Memo::new(move |_| explorer.predictions.with(|known| known.get(position).cloned().flatten()));
-    let [first, second, third] = [1, 2, 3].map(|frames| later(prediction, frames));
+    let [first, second, third] = [2, 3, 4].map(|frames| later(prediction, frames));
     let is_incomplete = move || prediction.read().is_some() && third.read().is_none();
     let molecule = bundle.molecules()[position].clone();
     let looked = RwSignal::new(None);
+    if prediction.with_untracked(Option::is_none) {
+        rehearse(explorer, bundle.clone(), molecule.clone());
+    }
     let waiting = || view! { <p class="faint">"Not predicted yet."</p> }.into_any();
     let tasks = {
         let (bundle, molecule) = (bundle.clone(), molecule.clone());
@@ -74,8 +77,8 @@ fn SelectedMolecule(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
     }
 }
 
-/// What is predicted, so many frames after it is known; at once where it is known from the start. To draw all that it is
-/// for when it comes takes longer than a frame lasts.
+/// What is predicted, so many frames after it is known; at once where it is known from the start. To draw everything as it
+/// comes takes longer than a frame lasts.
 fn later(prediction: Memo<Option<Arc<Prediction>>>, frames: u32) -> RwSignal<Option<Arc<Prediction>>> {
     let shown = RwSignal::new(prediction.get_untracked());
     Effect::new(move |_| {
@@ -88,6 +91,27 @@ fn later(prediction: Memo<Option<Arc<Prediction>>>, frames: u32) -> RwSignal<Opt
         });
     });
     shown
+}
+
+/// Draws a prediction where nobody sees it, while there is nothing else to do: code that runs for the first time is compiled
+/// then, which takes longer than a frame lasts.
+fn rehearse(explorer: Explorer, bundle: Arc<OpenBundle>, molecule: Molecule) {
+    let tasks = bundle.manifest.schema.tasks.len();
+    let prediction = Prediction {
+        probabilities: vec![0.5; tasks],
+        attention: vec![0.5; tasks * molecule.conformers.len()],
+        models: Models::Single { logits: vec![0.0; tasks] },
+    };
+    let owner = Owner::current();
+    let here = StoredValue::new(());
+    request_idle_callback(move || {
+        // Another molecule may be looked at by now.
+        let Some(owner) = owner.as_ref().filter(|_| here.try_get_value().is_some()) else { return };
+        owner.child().with(|| {
+            predictions(explorer, &bundle, &molecule, &prediction).into_any().build();
+            attention_map(explorer, &bundle, &molecule, &prediction, RwSignal::new(None)).into_any().build();
+        });
+    });
 }
 
 fn after_frames(frames: u32, act: impl FnOnce() + 'static) {

@@ -17,7 +17,7 @@ const STILL: f64 = 120.0;
 const WHILE_SCROLLING: usize = 2;
 
 /// Structures that are put in in one frame while it stands still.
-const WHILE_STILL: usize = 8;
+const WHILE_STILL: usize = 4;
 
 /// What puts the structures in.
 #[derive(Clone, Copy)]
