@@ -143,12 +143,7 @@ pub enum Report {
         reason: String,
     },
     /// Predictions of some molecules.
-    Predicted {
-        /// Positions of the molecules in the bundle.
-        molecules: Vec<u32>,
-        /// Their predictions.
-        predictions: Vec<Prediction>,
-    },
+    Predicted(PackedPredictions),
     /// A molecule is explained.
     Explained(Explained),
     /// A task is assessed.
@@ -164,6 +159,23 @@ pub enum Report {
     Refused(String),
     /// The worker fell over; nothing more follows. Another device may help.
     Crashed(String),
+}
+
+/// Predictions with the positions of their molecules in the bundle, packed: there are so many of them that the page would
+/// be busy with nothing but taking numbers out of messages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PackedPredictions(#[serde(with = "serde_bytes")] Vec<u8>);
+
+impl PackedPredictions {
+    /// Packs predictions.
+    pub fn new(predictions: &[(u32, Prediction)]) -> Self {
+        Self(postcard::to_extend(predictions, Vec::new()).expect("predictions are plain data"))
+    }
+
+    /// The predictions; none of bytes that are something else.
+    pub fn unpack(&self) -> Option<Vec<(u32, Prediction)>> {
+        postcard::from_bytes(&self.0).ok()
+    }
 }
 
 /// What the model, or an ensemble of them, says of one molecule.
@@ -214,5 +226,30 @@ impl Prediction {
         };
         let weights = self.attention.iter().enumerate();
         weights.map(move |(at, &mean)| Estimate { mean, std: std.and_then(|std| std.get(at).copied()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictions_are_unpacked_as_they_were_packed() {
+        let prediction = |models| Prediction {
+            probabilities: vec![0.25, f32::MIN_POSITIVE],
+            attention: vec![0.5, f32::INFINITY, 0.25, -0.0],
+            models,
+        };
+        let ensemble = Models::Ensemble {
+            probability_std: vec![0.125, 1e-30],
+            attention_std: vec![0.0; 4],
+            probabilities: vec![vec![0.5, 0.75], vec![]],
+        };
+        let predictions = vec![
+            (7, prediction(Models::Single { logits: vec![-3.5, 88.0] })),
+            (u32::MAX, prediction(ensemble)),
+        ];
+        assert_eq!(PackedPredictions::new(&predictions).unpack(), Some(predictions));
+        assert_eq!(PackedPredictions(vec![9; 3]).unpack(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Predicting molecules batch by batch, each batch reported as soon as it is there.
+//! Predicting molecules batch by batch, reported as they come.
 
 use shared_model::bags::Bags;
 use shared_model::ensemble::{EnsemblePrediction, combine};
@@ -7,7 +7,7 @@ use shared_model::predict::PredictError;
 use super::device_models::DeviceModels;
 use super::turn::next_turn;
 use super::{Running, now, refused, report};
-use explorer::protocol::{Device, Models, Prediction, Report};
+use explorer::protocol::{Device, Models, PackedPredictions, Prediction, Report};
 
 /// Molecules of a batch: enough to keep a GPU busy, few enough that the table fills steadily on a CPU; one of
 /// the sizes to which `predict` pads.
@@ -15,6 +15,9 @@ const BATCH: usize = 64;
 
 /// Molecules of the first batch: few, so that they are there at once, and the page has little to draw in one frame.
 const FIRST_BATCH: usize = 4;
+
+/// Milliseconds between two reports: few enough for a table that fills steadily, and the page has time for the person.
+const PAUSE: f64 = 100.0;
 
 /// The models of a bundle on their device.
 pub struct Scorer {
@@ -31,13 +34,25 @@ pub struct Scorer {
 pub async fn score_all(running: &Running) -> Result<(), Report> {
     let Running { scorer, bags, .. } = running;
     let start = now();
+    let mut known: Vec<(u32, Prediction)> = Vec::new();
+    let mut due = start;
+    let tell = |known: &mut Vec<_>| {
+        if !known.is_empty() {
+            report(&Report::Predicted(PackedPredictions::new(known)));
+            known.clear();
+        }
+    };
     for batch in batches(bags) {
         let predictions = score(scorer, bags, &batch).await?;
-        let molecules = batch.iter().map(|&molecule| molecule as u32).collect();
-        report(&Report::Predicted { molecules, predictions });
+        known.extend(batch.iter().map(|&molecule| molecule as u32).zip(predictions));
+        if now() >= due {
+            tell(&mut known);
+            due = now() + PAUSE;
+        }
         // Someone may wait for the explanation of a molecule.
         next_turn().await;
     }
+    tell(&mut known);
     report(&Report::Finished { seconds: (now() - start) / 1000.0 });
     Ok(())
 }

@@ -214,20 +214,10 @@ impl ModelRun {
                 let reason = self.detour.get_value().unwrap_or(reason);
                 self.status.set(ModelStatus::Running { device, reason, seconds: None });
             }
-            Report::Predicted { molecules, predictions } => {
-                mark("prediction");
-                self.numbers.update_value(|numbers| {
-                    for (&molecule, prediction) in molecules.iter().zip(&predictions) {
-                        numbers.predict(molecule as usize, prediction);
-                    }
-                });
-                self.predicted.update(|count| *count += molecules.len());
-                self.predictions.update(|known| {
-                    for (molecule, prediction) in molecules.into_iter().zip(predictions) {
-                        known[molecule as usize] = Some(Arc::new(prediction));
-                    }
-                });
-            }
+            Report::Predicted(predictions) => match predictions.unpack() {
+                Some(predictions) => self.take_in(predictions),
+                None => self.recover("its predictions cannot be read".into(), asked),
+            },
             Report::Finished { seconds: taken } => self.status.update(|status| {
                 if let ModelStatus::Running { seconds, .. } = status {
                     *seconds = Some(taken);
@@ -247,6 +237,21 @@ impl ModelRun {
             Report::Refused(reason) => self.judged(Verdict::Refused(reason)),
             Report::Crashed(reason) => self.recover(reason, asked),
         }
+    }
+
+    fn take_in(self, predictions: Vec<(u32, Prediction)>) {
+        mark("prediction");
+        self.numbers.update_value(|numbers| {
+            for (molecule, prediction) in &predictions {
+                numbers.predict(*molecule as usize, prediction);
+            }
+        });
+        self.predicted.update(|count| *count += predictions.len());
+        self.predictions.update(|known| {
+            for (molecule, prediction) in predictions {
+                known[molecule as usize] = Some(Arc::new(prediction));
+            }
+        });
     }
 
     fn judged(self, verdict: Verdict) {
