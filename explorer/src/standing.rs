@@ -85,17 +85,24 @@ impl Standing {
                 middle + 4.0
             )
         };
-        format!(
-            "<svg class=\"distribution\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" aria-hidden=\"true\">\
-             <path class=\"all\" d=\"{bars}\"/><path class=\"ground\" d=\"M{MARK} {bottom}H{}\"/>{threshold}{}\
-             <path class=\"here\" d=\"M{here:.1} {MARK}V{bottom}\"/>\
-             <path class=\"mark\" d=\"M{:.1} 0H{:.1}L{here:.1} {MARK}z\"/></svg>",
-            WIDTH - MARK,
+        on_axis(&format!(
+            "<path class=\"all\" d=\"{bars}\"/>{threshold}{}<path class=\"here\" d=\"M{here:.1} {MARK}V{bottom}\"/>\
+             <path class=\"mark\" d=\"M{:.1} 0H{:.1}L{here:.1} {MARK}z\"/>",
             spread.unwrap_or_default(),
             here - 5.0,
             here + 5.0
-        )
+        ))
     }
+}
+
+/// Marks on their axis, as SVG; without marks, what stands there until they are known.
+pub fn on_axis(marks: &str) -> String {
+    format!(
+        "<svg class=\"distribution\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" aria-hidden=\"true\">\
+         <path class=\"ground\" d=\"M{MARK} {}H{}\"/>{marks}</svg>",
+        HEIGHT - 1.0,
+        WIDTH - MARK
+    )
 }
 
 /// "reaches the threshold 0.500", or that it does not.

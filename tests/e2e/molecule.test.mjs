@@ -71,6 +71,35 @@ test('without the program that draws the page goes on', async () => {
   });
 });
 
+test('conformers can be chosen before the model has told, and what it tells moves nothing', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    let comes;
+    const told = new Promise((resolve) => (comes = resolve));
+    await page.context().route('**/start-model.js', (route) => told.then(() => route.continue()));
+    const [id, { conformers }] = expected[0];
+    await page.goto(address(`molecule=${encodeURIComponent(id)}`));
+    await formula(page).locator('svg').waitFor();
+    const cells = page.locator('#attention tbody td');
+    assert.equal(await cells.count(), tasks.length * conformers.length);
+    assert.deepEqual(new Set(await cells.allTextContents()), new Set(['…']));
+    assert.equal(await page.locator('#sharing button:enabled').count(), 0, 'there is nothing to take along yet');
+    await page.locator('#weight-1-2').click();
+    await page.locator('#weight-1-2[aria-selected=true]').waitFor();
+    const places = () =>
+      page.evaluate(() => {
+        const top = document.querySelector('#selected').getBoundingClientRect().top;
+        const parts = document.querySelectorAll('#tasks tr, #attention tr, #viewer, #sharing, #truth');
+        return [...parts].map((part) => Math.round(part.getBoundingClientRect().top - top));
+      });
+    const before = await places();
+    comes();
+    await finished(page);
+    await page.locator('[data-percentile]').nth(tasks.length - 1).waitFor();
+    assert.deepEqual(await places(), before);
+    await page.locator('#sharing button:enabled').first().waitFor();
+  });
+});
+
 test('arrow keys walk through tasks and conformers, and Page Down goes to the next molecule', async () => {
   await withPage({ origin: site.origin }, async (page) => {
     const [id, { conformers }] = expected[0];

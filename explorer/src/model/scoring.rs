@@ -5,7 +5,7 @@ use shared_model::ensemble::{EnsemblePrediction, combine};
 use shared_model::predict::PredictError;
 
 use super::device_models::DeviceModels;
-use super::turn::next_turn;
+use super::turn::{next_turn, pause};
 use super::{Running, now, refused, report};
 use explorer::protocol::{Device, Models, PackedPredictions, Prediction, Report};
 
@@ -42,7 +42,11 @@ pub async fn score_all(running: &Running) -> Result<(), Report> {
             known.clear();
         }
     };
-    for batch in batches(bags) {
+    for (turn, batch) in batches(bags).enumerate() {
+        if turn == 1 {
+            // What comes first is most of what the page draws, and there may be no core to draw it on.
+            pause(PAUSE).await;
+        }
         let predictions = score(scorer, bags, &batch).await?;
         known.extend(batch.iter().map(|&molecule| molecule as u32).zip(predictions));
         if now() >= due {

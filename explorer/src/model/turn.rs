@@ -7,8 +7,15 @@ use super::scope;
 
 /// Waits for the next turn.
 pub async fn next_turn() {
+    pause(0.0).await;
+}
+
+/// Waits for some milliseconds.
+pub async fn pause(milliseconds: f64) {
     let timer = Promise::new(&mut |resolve, _| {
-        scope().set_timeout_with_callback(&resolve).expect("workers have timers");
+        let set =
+            scope().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds as i32);
+        set.expect("workers have timers");
     });
     JsFuture::from(timer).await.expect("a timer is never rejected");
 }

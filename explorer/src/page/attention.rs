@@ -4,9 +4,9 @@ use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 use shared_model::bundle::Molecule;
 
-use super::estimate::{EXPLANATION, whisker};
+use super::estimate::{EXPLANATION, UNKNOWN, whisker};
 use super::help::Help;
-use super::molecule::texts;
+use super::molecule::{Predicted, texts};
 use super::molecule_table::{Arrangement, breakable};
 use super::state::{Explorer, OpenBundle};
 use explorer::colour::viridis;
@@ -16,19 +16,19 @@ use wasm_bindgen::JsCast;
 /// Position of the conformer under the pointer, in the map or in space.
 pub type Looked = RwSignal<Option<usize>>;
 
-/// Attention as a table, tasks × conformers, coloured from 0 to the largest weight of this molecule.
+/// Attention as a table, tasks × conformers, coloured from 0 to the largest weight of this molecule; the weights are filled in
+/// when they come.
 ///
 /// Its cells are chosen by a click or the arrow keys; Page Up and Page Down go to the molecule above and below in the table.
 pub fn attention_map(
     explorer: Explorer,
     bundle: &OpenBundle,
     molecule: &Molecule,
-    prediction: &Prediction,
+    prediction: Predicted,
     looked: Looked,
 ) -> impl IntoView + use<> {
-    let largest = prediction.attention.iter().copied().fold(0.0, f32::max);
-    let farthest = prediction.attention().map(|w| w.mean + w.std.unwrap_or(0.0)).fold(0.0, f32::max);
-    let spread = prediction.attention().any(|weight| weight.std.is_some());
+    let scale = Memo::new(move |_| prediction.with(|known| known.as_ref().map(|known| Scale::of(known))));
+    let spread = bundle.manifest.models.len() > 1;
     let columns = molecule.conformers.len();
     let size = [bundle.manifest.schema.tasks.len(), columns];
     let arrangement = expect_context::<Arrangement>();
@@ -62,11 +62,14 @@ pub fn attention_map(
     });
     let head = head.collect_view();
     let rows = bundle.manifest.schema.tasks.iter().enumerate().map(|(task, about)| {
-        let weights = prediction.attention().skip(task * columns).take(columns);
-        let cells = weights.enumerate().map(|(conformer, weight)| {
+        let cells = (0..columns).map(|conformer| {
+            let weight = move || {
+                prediction.with(|known| known.as_ref()?.attention().nth(task * columns + conformer))
+            };
             let here = move || current() == [task, conformer];
             let chosen = move || here() && explorer.conformer.get().is_some();
-            let colour = viridis(weight.mean / largest);
+            let colour = move || Some(viridis(weight()?.mean / scale.get()?.largest));
+            let whisker = move || weight().zip(scale.get()).map(|(weight, scale)| whisker(weight, scale.farthest));
             view! {
                 <td
                     id=cell_id([task, conformer])
@@ -76,15 +79,17 @@ pub fn attention_map(
                     on:click=move |_| choose([task, conformer])
                     on:pointerenter=move |_| looked.set(Some(conformer))
                     on:pointerleave=move |_| looked.set(None)
-                    data-value=weight.mean.to_string()
-                    data-std=weight.std.map(|std| std.to_string())
-                    style:background-color=colour.background
-                    style:color=colour.text
+                    data-value=move || weight().map(|weight| weight.mean.to_string())
+                    data-std=move || weight().and_then(|weight| weight.std).map(|std| std.to_string())
+                    style:background-color=move || colour().map(|colour| colour.background)
+                    style:color=move || colour().map(|colour| colour.text)
                 >
-                    {format!("{:.3}", weight.mean)}
-                    {weight.std.map(|std| view! {
-                        <span class="spread">{format!("±\u{a0}{std:.3}")}</span>
-                        <span class="axis" aria-hidden="true">{whisker(weight, farthest)}</span>
+                    {move || weight().map_or(UNKNOWN.into(), |weight| format!("{:.3}", weight.mean))}
+                    {spread.then(|| view! {
+                        <span class="spread">
+                            {move || weight().and_then(|weight| weight.std).map(|std| format!("±\u{a0}{std:.3}"))}
+                        </span>
+                        <span class="axis" aria-hidden="true">{whisker}</span>
                     })}
                 </td>
             }
@@ -122,8 +127,27 @@ pub fn attention_map(
         <p class="scale" aria-hidden="true">
             <span>"0"</span>
             <span class="viridis"></span>
-            <span>{format!("{largest:.3}")}</span>
+            <span>{move || scale.get().map_or(UNKNOWN.into(), |scale| format!("{:.3}", scale.largest))}</span>
         </p>
+    }
+}
+
+/// What the colours and whiskers of a map reach to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Scale {
+    /// The largest weight.
+    largest: f32,
+    /// The farthest end of a whisker.
+    farthest: f32,
+}
+
+impl Scale {
+    fn of(prediction: &Prediction) -> Self {
+        let farthest = prediction.attention().map(|weight| weight.mean + weight.std.unwrap_or(0.0));
+        Self {
+            largest: prediction.attention.iter().copied().fold(0.0, f32::max),
+            farthest: farthest.fold(0.0, f32::max),
+        }
     }
 }
 

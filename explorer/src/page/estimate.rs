@@ -1,8 +1,11 @@
-//! A number with its spread over the members of an ensemble: in words, as a bar, as a whisker.
+//! A number that the model tells, with its spread over the members of an ensemble: in words, as a bar, as a whisker.
 
 use leptos::prelude::*;
 
 use shared_model::ensemble::Estimate;
+
+/// What a number is before the model has told.
+pub const UNKNOWN: &str = "…";
 
 /// "0.631", or "0.631 ± 0.080" where there is a spread.
 pub fn in_words(estimate: Estimate, decimals: usize) -> String {

@@ -11,6 +11,7 @@ use web_sys::Blob;
 
 use super::download::{download, download_blob};
 use super::module::{load_module, message};
+use super::molecule::Predicted;
 use super::state::{Explorer, OpenBundle};
 use super::structure::drawing;
 use explorer::export::{Sheet, Source, TaskLine, attention_csv, conformers_sdf, figure, page};
@@ -31,7 +32,7 @@ const SCALE: f64 = 3.0;
 
 /// The buttons below a molecule.
 #[component]
-pub fn Sharing(bundle: Arc<OpenBundle>, position: usize, prediction: Arc<Prediction>) -> impl IntoView {
+pub fn Sharing(bundle: Arc<OpenBundle>, position: usize, prediction: Predicted) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let trouble = RwSignal::new(None::<String>);
     let has_coordinates = bundle.has_coordinates();
@@ -40,18 +41,19 @@ pub fn Sharing(bundle: Arc<OpenBundle>, position: usize, prediction: Arc<Predict
     let structure = smiles.map(|smiles| drawing(&smiles));
     let open = bundle.clone();
     let sheet = StoredValue::new(move || {
-        let mut sheet = sheet(explorer, &bundle, position, &prediction);
+        let mut sheet = sheet(explorer, &bundle, position, prediction.get_untracked().as_deref()?);
         let drawn = structure.as_ref().and_then(|structure| structure.get_untracked());
         sheet.structure = drawn.and_then(Result::ok).map(|structure| (*structure).clone());
-        sheet
+        Some(sheet)
     });
     let make = move || sheet.with_value(|make| make());
     let as_svg = move |_| {
-        let sheet = make();
-        download(&sheet.file_name("attention.svg"), &figure(&sheet));
+        if let Some(sheet) = make() {
+            download(&sheet.file_name("attention.svg"), &figure(&sheet));
+        }
     };
     let as_png = move |_| {
-        let sheet = make();
+        let Some(sheet) = make() else { return };
         spawn_local(async move {
             let picture = async {
                 let module: PictureModule = load_module("picture.js").await?.unchecked_into();
@@ -67,12 +69,14 @@ pub fn Sharing(bundle: Arc<OpenBundle>, position: usize, prediction: Arc<Predict
         });
     };
     let as_csv = move |_| {
-        let sheet = make();
-        download(&sheet.file_name("attention.csv"), &attention_csv(&sheet));
+        if let Some(sheet) = make() {
+            download(&sheet.file_name("attention.csv"), &attention_csv(&sheet));
+        }
     };
     let as_page = move |_| {
-        let sheet = make();
-        download(&sheet.file_name("molecule.html"), &page(&sheet));
+        if let Some(sheet) = make() {
+            download(&sheet.file_name("molecule.html"), &page(&sheet));
+        }
     };
     let as_sdf = move |_| {
         let asked = explorer.coordinates_of(&open, &[position as u32]);
@@ -80,7 +84,7 @@ pub fn Sharing(bundle: Arc<OpenBundle>, position: usize, prediction: Arc<Predict
             let words = match asked.await {
                 Err(reason) => Some(format!("The coordinates cannot be read: {reason}.")),
                 Ok(molecules) => {
-                    let Some(sheet) = sheet.try_with_value(|make| make()) else { return };
+                    let Some(sheet) = sheet.try_with_value(|make| make()).flatten() else { return };
                     let text =
                         molecules.iter().map(|records| conformers_sdf(&sheet, records)).collect::<String>();
                     if text.is_empty() {
@@ -94,18 +98,19 @@ pub fn Sharing(bundle: Arc<OpenBundle>, position: usize, prediction: Arc<Predict
             let _ = trouble.try_set(words);
         });
     };
+    let disabled = move || prediction.read().is_none();
     view! {
         <section class="sharing" id="sharing" aria-labelledby="sharing-heading">
             <h3 id="sharing-heading">"Take it along"</h3>
             <p class="faint">"Structure and attention map of this molecule, and the numbers behind them."</p>
             <div class="exports">
-                <button type="button" on:click=as_svg title="For print: lines and text stay sharp">"Figure (SVG)"</button>
-                <button type="button" on:click=as_png title="For slides">"Figure (PNG)"</button>
-                <button type="button" on:click=as_csv title="A row for each conformer">"Attention (CSV)"</button>
+                <button type="button" disabled=disabled on:click=as_svg title="For print: lines and text stay sharp">"Figure (SVG)"</button>
+                <button type="button" disabled=disabled on:click=as_png title="For slides">"Figure (PNG)"</button>
+                <button type="button" disabled=disabled on:click=as_csv title="A row for each conformer">"Attention (CSV)"</button>
                 {has_coordinates.then(|| view! {
-                    <button type="button" on:click=as_sdf title="With attention as properties">"Conformers (SDF)"</button>
+                    <button type="button" disabled=disabled on:click=as_sdf title="With attention as properties">"Conformers (SDF)"</button>
                 })}
-                <button type="button" on:click=as_page title="One file that opens in any browser">"Page (HTML)"</button>
+                <button type="button" disabled=disabled on:click=as_page title="One file that opens in any browser">"Page (HTML)"</button>
             </div>
             <p class="faint" role="status">{move || trouble.get()}</p>
         </section>

@@ -15,7 +15,11 @@ use super::sharing::Sharing;
 use super::state::{Explorer, OpenBundle};
 use super::structure::Structure;
 use super::truth::Truth;
-use explorer::protocol::{Models, Prediction};
+use explorer::protocol::Prediction;
+
+/// What the model says of the molecule that is looked at, once it does: what is there before only has its numbers filled in then,
+/// so nothing moves, and little is drawn at once.
+pub type Predicted = Signal<Option<Arc<Prediction>>>;
 
 /// Everything about the selected molecule.
 #[component]
@@ -32,54 +36,30 @@ fn SelectedMolecule(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let prediction =
         Memo::new(move |_| explorer.predictions.with(|known| known.get(position).cloned().flatten()));
-    let [first, second, third] = [2, 3, 4].map(|frames| later(prediction, frames));
-    let is_incomplete = move || prediction.read().is_some() && third.read().is_none();
-    let molecule = bundle.molecules()[position].clone();
+    let [told, mapped] = [2, 4].map(|frames| later(prediction, frames));
+    let molecule = &bundle.molecules()[position];
     let looked = RwSignal::new(None);
-    if prediction.with_untracked(Option::is_none) {
-        rehearse(explorer, bundle.clone(), molecule.clone());
-    }
-    let waiting = || view! { <p class="faint">"Not predicted yet."</p> }.into_any();
-    let tasks = {
-        let (bundle, molecule) = (bundle.clone(), molecule.clone());
-        move || match first.get() {
-            Some(prediction) => predictions(explorer, &bundle, &molecule, &prediction).into_any(),
-            None => waiting(),
-        }
-    };
-    let map = {
-        let (bundle, molecule) = (bundle.clone(), molecule.clone());
-        move || {
-            let prediction = second.get()?;
-            Some(attention_map(explorer, &bundle, &molecule, &prediction, looked))
-        }
-    };
-    let sharing = {
-        let bundle = bundle.clone();
-        move || {
-            let prediction = third.get()?;
-            Some(view! { <Sharing bundle=bundle.clone() position prediction/> })
-        }
-    };
     view! {
         <h2 id="selected" tabindex="-1">{molecule.id.clone()}</h2>
-        {facts(&molecule)}
+        {facts(molecule)}
         <div class="pair">
-            {formula(&molecule)}
-            <div class="wide">{tasks}</div>
+            {formula(molecule)}
+            <div class="wide">{predictions(explorer, &bundle, molecule, told)}</div>
         </div>
         <div class="pair">
-            <div class="attention" aria-busy=move || is_incomplete().to_string()>{map}</div>
+            <div class="attention" aria-busy=move || mapped.read().is_none().to_string()>
+                {attention_map(explorer, &bundle, molecule, mapped, looked)}
+            </div>
             <Conformers3d bundle=bundle.clone() position looked/>
         </div>
-        {sharing}
+        <Sharing bundle=bundle.clone() position prediction=mapped/>
         <Truth bundle position/>
     }
 }
 
 /// What is predicted, so many frames after it is known; at once where it is known from the start. To draw everything as it
 /// comes takes longer than a frame lasts.
-fn later(prediction: Memo<Option<Arc<Prediction>>>, frames: u32) -> RwSignal<Option<Arc<Prediction>>> {
+fn later(prediction: Memo<Option<Arc<Prediction>>>, frames: u32) -> Predicted {
     let shown = RwSignal::new(prediction.get_untracked());
     Effect::new(move |_| {
         let known = prediction.get();
@@ -90,28 +70,7 @@ fn later(prediction: Memo<Option<Arc<Prediction>>>, frames: u32) -> RwSignal<Opt
             }
         });
     });
-    shown
-}
-
-/// Draws a prediction where nobody sees it, while there is nothing else to do: code that runs for the first time is compiled
-/// then, which takes longer than a frame lasts.
-fn rehearse(explorer: Explorer, bundle: Arc<OpenBundle>, molecule: Molecule) {
-    let tasks = bundle.manifest.schema.tasks.len();
-    let prediction = Prediction {
-        probabilities: vec![0.5; tasks],
-        attention: vec![0.5; tasks * molecule.conformers.len()],
-        models: Models::Single { logits: vec![0.0; tasks] },
-    };
-    let owner = Owner::current();
-    let here = StoredValue::new(());
-    request_idle_callback(move || {
-        // Another molecule may be looked at by now.
-        let Some(owner) = owner.as_ref().filter(|_| here.try_get_value().is_some()) else { return };
-        owner.child().with(|| {
-            predictions(explorer, &bundle, &molecule, &prediction).into_any().build();
-            attention_map(explorer, &bundle, &molecule, &prediction, RwSignal::new(None)).into_any().build();
-        });
-    });
+    shown.into()
 }
 
 fn after_frames(frames: u32, act: impl FnOnce() + 'static) {

@@ -7,13 +7,10 @@ use shared_model::bundle::Molecule;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, Node};
 
-use crate::page::estimate::{in_words, whisker_place};
+use crate::page::estimate::{UNKNOWN, in_words, whisker_place};
 use crate::page::structure::fitting_bond;
 use explorer::protocol::Prediction;
 use explorer::table::{Column, Numbers, Quantity};
-
-/// What a number is before the model has told.
-const UNKNOWN: &str = "…";
 
 /// Room for a structure in a row, in CSS pixels; the style sheet says the same (`--structure-width`, `--row-height`).
 const STRUCTURE: [f64; 2] = [104.0, 66.0];
