@@ -1,12 +1,14 @@
 //! The rows of one block of CSV text.
 
+use std::ops::Range;
+
 use memchr::memchr_iter;
 
 use super::{
     cell::{Cell, Unusable},
     csv_blocks::Block,
     csv_field::Field,
-    csv_scan::{Line, Separators, Target, number},
+    csv_scan::{Line, Separators, number},
     table::Wanted,
 };
 
@@ -40,8 +42,15 @@ pub(super) struct Columns<'a> {
     pub count: usize,
     texts: Vec<Target>,
     numbers: Vec<Target>,
+    /// Ranges of `numbers` whose columns are neighbours.
+    runs: Vec<Range<usize>>,
+    /// Whether numbers are wanted in the order of the table.
+    in_order: bool,
     wanted: Wanted<'a>,
 }
+
+/// A column that is read, and its position in the list of wanted ones.
+type Target = (usize, usize);
 
 /// A cell that should hold a number. The rest of its row was not looked at.
 pub(super) struct UnusableNumber {
@@ -68,7 +77,15 @@ impl<'a> Columns<'a> {
             targets.sort_unstable();
             targets
         };
-        Self { count, texts: sorted(wanted.texts), numbers: sorted(wanted.numbers), wanted }
+        let numbers = sorted(wanted.numbers);
+        let in_order = numbers.iter().enumerate().all(|(index, &(_, position))| index == position);
+        let neighbours = numbers.chunk_by(|before, after| before.0 + 1 == after.0);
+        let runs = neighbours.scan(0, |end, run| {
+            let begin = *end;
+            *end += run.len();
+            Some(begin..*end)
+        });
+        Self { count, texts: sorted(wanted.texts), runs: runs.collect(), in_order, numbers, wanted }
     }
 
     /// How many numbers are read from a row.
@@ -211,15 +228,21 @@ impl Rows {
             self.numbers.resize(needed, 0.0);
         }
         let rows = (0..self.starts.len()).filter(|&row| self.chosen[row].is_some());
+        let mut in_table_order = vec![0.0; if columns.in_order { 0 } else { width }];
         for ((chosen, row), slots) in rows.enumerate().zip(self.numbers.chunks_exact_mut(width)) {
             let start = self.starts[row];
             let read = if of_lines {
-                numbers_of_line(
-                    &self.block.text()[begin..],
-                    self.separators.line(start),
-                    &columns.numbers,
-                    slots,
-                )
+                let text = &self.block.text()[begin..];
+                let line = self.separators.line(start);
+                if columns.in_order {
+                    numbers_of_line(text, line, columns, slots)
+                } else {
+                    let read = numbers_of_line(text, line, columns, &mut in_table_order);
+                    for (&(_, position), &number) in columns.numbers.iter().zip(&in_table_order) {
+                        slots[position] = number;
+                    }
+                    read
+                }
             } else {
                 numbers_of_record(self.block.text(), start, &columns.numbers, slots)
             };
@@ -233,16 +256,21 @@ impl Rows {
 
 type Read = Result<(), (usize, Unusable)>;
 
-/// Reads the numbers of a row without quotation marks.
-fn numbers_of_line(text: &[u8], line: Line<'_>, targets: &[Target], slots: &mut [f64]) -> Read {
-    let mut left = targets;
-    loop {
-        left = &left[line.numbers(text, left, slots)..];
-        let Some((&(column, position), rest)) = left.split_first() else { return Ok(()) };
-        let (start, end) = line.field(column);
-        slots[position] = any_number(&text[start..end]).map_err(|content| (position, content))?;
-        left = rest;
+/// Reads the numbers of a row without quotation marks, in the order of the table.
+fn numbers_of_line(text: &[u8], line: Line<'_>, columns: &Columns<'_>, numbers: &mut [f64]) -> Read {
+    for run in &columns.runs {
+        let mut at = run.start;
+        while at < run.end {
+            let column = columns.numbers[at].0;
+            at += line.numbers(text, column, &mut numbers[at..run.end]);
+            if let Some(&(column, position)) = columns.numbers[..run.end].get(at) {
+                let (start, end) = line.field(column);
+                numbers[at] = any_number(&text[start..end]).map_err(|content| (position, content))?;
+                at += 1;
+            }
+        }
     }
+    Ok(())
 }
 
 /// Reads the numbers of a row that begins at `start`.

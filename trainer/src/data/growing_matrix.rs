@@ -4,6 +4,7 @@ use shared_model::bags::Matrix;
 
 use super::{
     error::DataError,
+    large_pages::prefer_large_pages,
     table::{Destination, Tile},
 };
 
@@ -54,7 +55,10 @@ impl GrowingMatrix {
         let too_large = || DataError::TooLarge { rows, columns: self.columns };
         let length = rows.checked_mul(self.columns).ok_or_else(too_large)?;
         // Memory that is reserved but never written takes up none.
-        self.values.try_reserve(length - self.values.len()).map_err(|_| too_large())?;
+        if length > self.values.capacity() {
+            self.values.try_reserve(length - self.values.len()).map_err(|_| too_large())?;
+            prefer_large_pages(&mut self.values);
+        }
         self.values.resize(length, 0.0);
         Ok(())
     }
@@ -69,7 +73,9 @@ impl GrowingMatrix {
         let mut order = Vec::with_capacity(destinations.len());
         for (row, destination) in destinations.iter().enumerate() {
             if let &Some(destination) = destination {
-                self.values.copy_within(row * columns..(row + 1) * columns, order.len() * columns);
+                if row != order.len() {
+                    self.values.copy_within(row * columns..(row + 1) * columns, order.len() * columns);
+                }
                 order.push(destination);
             }
         }

@@ -74,16 +74,18 @@ pub(super) fn read(
     let Wanted { columns, absent: absent_columns, .. } = wanted;
 
     let mut molecules = Vec::new();
-    let mut places: HashMap<String, Place> = HashMap::new();
+    // Where each row is, and which molecule, if that is wanted.
+    let mut rows: Vec<(Place, Option<usize>)> = Vec::new();
+    let mut index: HashMap<String, usize> = HashMap::new();
     let mut known_splits: Vec<String> = Vec::new();
     table.text_rows(&columns, |place, cells| {
         let at = Cells { table, columns: &columns, place, cells };
         let id = at.key(id)?;
-        if let Some(first) = places.insert(id.into(), place) {
+        if let Some(first) = index.insert(id.into(), rows.len()) {
             return Err(DataError::DuplicateId {
                 path: table.path().into(),
                 id: id.into(),
-                first,
+                first: rows[first].0,
                 second: place,
             });
         }
@@ -91,7 +93,9 @@ pub(super) fn read(
         if let Some(split) = split.as_ref().filter(|split| !known_splits.contains(split)) {
             known_splits.push(split.clone());
         }
-        if !splits.contain(split.as_deref()) {
+        let is_wanted = splits.contain(split.as_deref());
+        rows.push((place, is_wanted.then_some(molecules.len())));
+        if !is_wanted {
             return Ok(());
         }
         let auxiliary = |outputs: &[Output]| -> Result<Vec<Target>, DataError> {
@@ -119,7 +123,13 @@ pub(super) fn read(
             return Err(DataError::UnknownSplit { split: unknown.clone(), known: first_few(&known_splits) });
         }
     }
-    let index = molecules.iter().enumerate().map(|(index, molecule)| (molecule.id.clone(), index)).collect();
+    index.retain(|_, at| match rows[*at].1 {
+        Some(molecule) => {
+            *at = molecule;
+            true
+        }
+        None => false,
+    });
     Ok(LabelTable { molecules, index, absent_columns })
 }
 

@@ -40,6 +40,7 @@ mod growing_matrix;
 mod in_order;
 mod instances;
 mod labels;
+mod large_pages;
 mod parquet_column;
 mod parquet_table;
 mod schema_file;
