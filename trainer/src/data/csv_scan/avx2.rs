@@ -134,8 +134,8 @@ unsafe fn four_short_numbers(text: &[u8], starts: [usize; 4], ends: [usize; 4]) 
     for number in 0..4 {
         // SAFETY: as the caller has promised.
         negative[number] = usize::from(unsafe { *text.get_unchecked(starts[number]) } == b'-');
-        // A minus sign behind an empty field makes it −1, which is long.
-        lengths[number] = (ends[number] - starts[number]).wrapping_sub(negative[number]);
+        // An empty field begins with its separator, which is no minus sign.
+        lengths[number] = ends[number] - starts[number] - negative[number];
     }
     if lengths.iter().any(|&length| length > 8) {
         return None;
@@ -227,6 +227,9 @@ static LAYOUTS: [[Layout; 9]; 9] = {
     table
 };
 
+/// Most bytes of a number that [`Digits`] takes, with its sign.
+const LONGEST: usize = 17;
+
 /// A source that makes a zero.
 const ZERO: u8 = 0x80;
 
@@ -243,12 +246,18 @@ unsafe fn long_numbers(positions: &[u32], text: &[u8], slots: &mut [f64]) -> usi
     let mut start = positions[0].wrapping_add(1) as usize;
     for (index, (pair, &[first, second])) in pairs.iter_mut().zip(ends).enumerate() {
         let fields = [(start, first as usize), (first as usize + 1, second as usize)];
-        // SAFETY: as the caller has promised.
-        let [a, b] = fields.map(|field| unsafe { Digits::of(text, field) });
-        *pair = values(a, b);
-        if !(a.usual & b.usual) {
-            for (place, (digits, (start, end))) in [a, b].into_iter().zip(fields).enumerate() {
-                if !digits.usual {
+        // A row of numbers in full precision has few others.
+        let usual = if fields.iter().any(|(start, end)| end - start <= LONGEST) {
+            // SAFETY: as the caller has promised.
+            let [a, b] = fields.map(|field| unsafe { Digits::of(text, field) });
+            *pair = values(a, b);
+            [a.usual, b.usual]
+        } else {
+            [false; 2]
+        };
+        if usual != [true; 2] {
+            for (place, (usual, (start, end))) in usual.into_iter().zip(fields).enumerate() {
+                if !usual {
                     let Some(value) = number(text, start, end) else { return 2 * index + place };
                     pair[place] = value;
                 }
@@ -292,8 +301,8 @@ impl Digits {
         // SAFETY: as the caller has promised.
         let (first, bytes) = unsafe { (*text.get_unchecked(start), text.as_ptr().add(end - 16)) };
         let negative = usize::from(first == b'-');
-        // An empty field before a minus sign has −1 bytes.
-        let bytes_behind_sign = (end - start).wrapping_sub(negative);
+        // An empty field begins with its separator, which is no minus sign.
+        let bytes_behind_sign = end - start - negative;
         let length = bytes_behind_sign.min(16);
         // SAFETY: 16 bytes; the instruction asks for no alignment.
         let bytes = unsafe { _mm_loadu_si128(bytes.cast()) };
