@@ -21,6 +21,13 @@ static DIALECT: Dialect = Dialect {
     begin_reading: "BEGIN",
     lock_schema: None,
     lock_row: "",
+    // Python's driver begins a transaction at the first statement that writes: between Optuna's look at a waiting trial
+    // and its claim, others may claim the trial, and finish it. Optuna takes the error as "somebody else was first".
+    guard_claims: Some(
+        "CREATE TRIGGER IF NOT EXISTS optimil_trial_starts_once BEFORE UPDATE OF state ON trials \
+         WHEN NEW.state = 'RUNNING' AND OLD.state <> 'WAITING' \
+         BEGIN SELECT RAISE(ABORT, 'somebody else has claimed this trial'); END",
+    ),
     has_table: "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1",
     now: "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
     age: "(julianday('now') - julianday(h.heartbeat)) * 86400.0",

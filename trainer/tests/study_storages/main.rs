@@ -5,6 +5,7 @@ mod postgres_server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -268,6 +269,47 @@ fn workers_of_both_kinds_share_a_study() {
             assert_eq!(trial.state, TrialState::Complete);
             assert_eq!(trial.value(), Some(trial.parameters["x"].internal));
             assert_eq!(trial.intermediate.len(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_trial_that_we_claim_while_optuna_looks_at_it_is_ours() {
+    let folder = tempfile::tempdir().expect("folder");
+    for version in [5, 4] {
+        let Some(python) = python(version) else { continue };
+        for maker in ["ours", "Optuna's"] {
+            let file = folder.path().join(format!("{maker}-{version}.db"));
+            let name = format!("sqlite:///{}", file.display());
+            if maker == "ours" {
+                let storage = open(&name, Access::Create).expect("opened");
+                let study = storage.create_study(STUDY, Direction::Minimize).expect("created");
+                storage.create_trial(study, &NewTrial::waiting(Map::new())).expect("enqueued");
+            } else {
+                ask(&python, "enqueue", std::slice::from_ref(&name));
+            }
+            let mut optuna = command(&python, "claim_late", std::slice::from_ref(&name));
+            optuna.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut optuna = optuna.spawn().expect("Python starts");
+            let mut line = String::new();
+            BufReader::new(optuna.stderr.take().expect("piped"))
+                .read_line(&mut line)
+                .expect("it says something");
+            assert_eq!(line, "looked\n");
+            let storage = open(&name, Access::Existing).expect("opened");
+            let trial = storage.trials(the_study(storage.as_ref()).id).expect("read").remove(0).id;
+            assert!(storage.set_state(trial, TrialState::Running, None).expect("asked"));
+            storage.set_state(trial, TrialState::Complete, Some(0.5)).expect("set");
+            drop(optuna.stdin.take());
+            let output = optuna.wait_with_output().expect("Python ends");
+            assert!(output.status.success());
+            assert_eq!(
+                String::from_utf8_lossy(&output.stdout).trim(),
+                "[false]",
+                "{maker}, Optuna {version}"
+            );
+            let trial = storage.trials(the_study(storage.as_ref()).id).expect("read").remove(0);
+            assert_eq!((trial.state, trial.value()), (TrialState::Complete, Some(0.5)));
         }
     }
 }

@@ -108,6 +108,25 @@ def work(storage):
     optuna.load_study(study_name=STUDY, storage=storage).optimize(quick, n_trials=12)
 
 
+def enqueue(storage):
+    optuna.create_study(study_name=STUDY, storage=storage).enqueue_trial({"x": 0.5})
+
+
+def claim_late(storage):
+    """Claims the first trial; between its look at the trial and its claim, it waits for a line."""
+    study = optuna.load_study(study_name=STUDY, storage=storage)
+    trial = study.trials[0]
+    checked = storage.check_trial_is_updatable
+
+    def check(*arguments):
+        checked(*arguments)
+        print("looked", file=sys.stderr, flush=True)
+        sys.stdin.readline()
+
+    storage.check_trial_is_updatable = check
+    return storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.RUNNING)
+
+
 def dashboard(storage):
     """What its API says about all studies and about this one."""
     from wsgiref.simple_server import WSGIRequestHandler, make_server

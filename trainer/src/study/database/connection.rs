@@ -75,6 +75,8 @@ pub(in crate::study) struct Dialect {
     pub lock_schema: Option<&'static str>,
     /// After a `SELECT`: nobody else changes the row before the transaction ends.
     pub lock_row: &'static str,
+    /// Makes the database itself refuse to start a trial twice, where Optuna looks at a trial before it locks it.
+    pub guard_claims: Option<&'static str>,
     /// Whether a table of the name `$1` is there.
     pub has_table: &'static str,
     /// The time.

@@ -302,12 +302,16 @@ impl<E: Engine> Storage for Database<E> {
 
     fn set_state(&self, trial: TrialId, state: TrialState, value: Option<f64>) -> Result<bool, StorageError> {
         let now = Cell::of_time(Some(Timestamp::now()));
+        let dialect = self.session.dialect();
         self.change(trial, |connection, _, before| {
             if state == TrialState::Running && before != TrialState::Waiting {
                 return Ok(false);
             }
             if before.is_finished() {
                 return Err(StorageError::Finished(trial).into());
+            }
+            if state == TrialState::Running {
+                schema::guard_claims(connection, dialect)?;
             }
             let time = match state {
                 TrialState::Waiting => "",

@@ -129,9 +129,18 @@ pub(super) fn create(connection: &mut dyn Connection, dialect: &Dialect) -> Resu
     for index in INDICES {
         connection.run(index, &[])?;
     }
+    guard_claims(connection, dialect)?;
     let (number, library) = MADE_BY;
     connection.run("INSERT INTO version_info VALUES (1, $1, $2)", &[number.into(), library.into()])?;
     connection.run("INSERT INTO alembic_version VALUES ($1)", &[VERSION.into()])?;
+    Ok(())
+}
+
+/// Sees to it that a trial starts once, also in tables that Optuna made, within a transaction.
+pub(super) fn guard_claims(connection: &mut dyn Connection, dialect: &Dialect) -> Result<(), Failure> {
+    if let Some(guard) = dialect.guard_claims {
+        connection.run(guard, &[])?;
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ static DIALECT: Dialect = Dialect {
     // Any number does that every worker takes.
     lock_schema: Some("SELECT pg_advisory_xact_lock(7306363)"),
     lock_row: " FOR UPDATE",
+    guard_claims: None,
     has_table: "SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass($1)",
     // Optuna's heartbeats are on the clock of the session's time zone.
     now: "LOCALTIMESTAMP",
