@@ -39,6 +39,8 @@ export function writeBundles() {
   const alone = manifest((m) => members.forEach((name) => delete m.members[name]));
   const without = Object.fromEntries(members.map((name) => [name, null]));
   writeFileSync(file('alone.optimil'), changed(good, { ...without, 'manifest.json': alone }));
+  const bare = manifest((m) => delete m.members['features.safetensors']);
+  writeFileSync(file('bare.optimil'), changed(good, { 'features.safetensors': null, 'manifest.json': bare }));
   writeFileSync(file('huge.optimil'), '');
   truncateSync(file('huge.optimil'), 1.6e9);
   return { folder, file, remove: () => rmSync(folder, { recursive: true }) };

@@ -23,9 +23,9 @@ after(() => {
 });
 
 /** Opens the page on a molecule of many conformers, whose attention is tested as well. */
-function open(page, device) {
+function open(page, device, bundle = 'model.optimil') {
   const [[id]] = [...expected].sort(([, a], [, b]) => b.conformers.length - a.conformers.length);
-  return page.goto(`${site.address}?bundle=model.optimil&device=${device}#v=1&molecule=${id}`);
+  return page.goto(`${site.address}?bundle=${bundle}&device=${device}#v=1&molecule=${id}`);
 }
 
 /** Keeps the device of the worker where a test can reach it. */
@@ -87,6 +87,20 @@ test('a worker that falls over on the CPU is started anew, and given up when it 
     assert.equal(await page.locator('#bundle-name').textContent(), 'model.optimil');
     await page.locator('#device').selectOption('auto');
     await assertRight(page);
+  });
+});
+
+test('where the model cannot run, nothing on the page waits for it', async () => {
+  await withPage({ origin: site.origin }, async (page) => {
+    await open(page, 'cpu', 'bare.optimil');
+    await page.locator('#status', { hasText: 'travel without their features' }).waitFor();
+    await page.locator('#truth', { hasText: 'there is nothing to test' }).waitFor();
+    await page.locator('#tasks tbody tr', { hasText: 'percentile –' }).first().waitFor();
+    await page.locator('#molecules tbody td.task', { hasText: '–' }).first().waitFor();
+    const shown = await page.locator('main').innerText();
+    assert.doesNotMatch(shown, /…|being computed/);
+    assert.equal(await page.locator('[aria-busy=true]').count(), 0);
+    await page.screenshot({ path: join(ROOT, 'tests/screenshots/bare.png'), fullPage: true });
   });
 });
 

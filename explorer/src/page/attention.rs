@@ -4,7 +4,7 @@ use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 use shared_model::bundle::Molecule;
 
-use super::estimate::{EXPLANATION, UNKNOWN, whisker};
+use super::estimate::{EXPLANATION, whisker};
 use super::help::Help;
 use super::molecule::{Predicted, texts};
 use super::molecule_table::{Arrangement, breakable};
@@ -28,6 +28,7 @@ pub fn attention_map(
     looked: Looked,
 ) -> impl IntoView + use<> {
     let scale = Memo::new(move |_| prediction.with(|known| known.as_ref().map(|known| Scale::of(known))));
+    let unknown = explorer.unknown;
     let spread = bundle.manifest.models.len() > 1;
     let columns = molecule.conformers.len();
     let size = [bundle.manifest.schema.tasks.len(), columns];
@@ -84,7 +85,7 @@ pub fn attention_map(
                     style:background-color=move || colour().map(|colour| colour.background)
                     style:color=move || colour().map(|colour| colour.text)
                 >
-                    {move || weight().map_or(UNKNOWN.into(), |weight| format!("{:.3}", weight.mean))}
+                    {move || weight().map_or_else(|| unknown.get().into(), |weight| format!("{:.3}", weight.mean))}
                     {spread.then(|| view! {
                         <span class="spread">
                             {move || weight().and_then(|weight| weight.std).map(|std| format!("±\u{a0}{std:.3}"))}
@@ -127,7 +128,7 @@ pub fn attention_map(
         <p class="scale" aria-hidden="true">
             <span>"0"</span>
             <span class="viridis"></span>
-            <span>{move || scale.get().map_or(UNKNOWN.into(), |scale| format!("{:.3}", scale.largest))}</span>
+            <span>{move || scale.get().map_or_else(|| unknown.get().into(), |scale| format!("{:.3}", scale.largest))}</span>
         </p>
     }
 }

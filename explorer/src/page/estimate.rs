@@ -4,8 +4,12 @@ use leptos::prelude::*;
 
 use shared_model::ensemble::Estimate;
 
-/// What a number is before the model has told.
-pub const UNKNOWN: &str = "…";
+use super::model_run::ModelStatus;
+
+/// What stands for a number that the model has not told: it is on its way, or will not come.
+pub fn unknown(status: &ModelStatus) -> &'static str {
+    if status.is_silent() { "–" } else { "…" }
+}
 
 /// "0.631", or "0.631 ± 0.080" where there is a spread.
 pub fn in_words(estimate: Estimate, decimals: usize) -> String {

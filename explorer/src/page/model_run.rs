@@ -52,6 +52,11 @@ impl ModelStatus {
     pub fn is_finished(&self) -> bool {
         matches!(self, Self::Running { seconds: Some(_), .. })
     }
+
+    /// Whether it will say nothing more without having said all.
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::NoInputs | Self::Failed(_))
+    }
 }
 
 /// What becomes of a bundle once its model has been tried.

@@ -10,6 +10,7 @@ use shared_model::bundle::{CONFORMERS, Manifest, Molecule};
 use web_sys::Blob;
 
 use super::coordinates::CoordinatesReader;
+use super::estimate::unknown;
 use super::history;
 use super::model_run::{ModelRun, ModelStatus, Verdict};
 use super::notice::Notices;
@@ -108,6 +109,8 @@ pub struct Explorer {
     pub explained: RwSignal<Option<Arc<Explained>>>,
     /// How far the model is.
     pub status: RwSignal<ModelStatus>,
+    /// What stands for a number that the model has not told.
+    pub unknown: Memo<&'static str>,
     /// The model of the open bundle at work; what stands above are parts of it.
     pub run: ModelRun,
     /// The bundle that is compared with the open one.
@@ -172,6 +175,7 @@ impl Explorer {
             predicted: run.predicted,
             explained: run.explained,
             status: run.status,
+            unknown: Memo::new(move |_| run.status.with(unknown)),
             run,
             beside: RwSignal::new(None),
             other: ModelRun::new(),

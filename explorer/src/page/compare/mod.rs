@@ -31,11 +31,7 @@ struct Pair {
 /// Runs the model of B once that of A is done: one after the other, for the memory of both. B needs no worker any more when
 /// all of its molecules are predicted.
 pub fn follow(explorer: Explorer) {
-    let done = Memo::new(move |_| {
-        explorer.status.with(|status| {
-            status.is_finished() || matches!(status, ModelStatus::NoInputs | ModelStatus::Failed(_))
-        })
-    });
+    let done = Memo::new(move |_| explorer.status.with(|status| status.is_finished() || status.is_silent()));
     Effect::new(move |_| {
         let Some(bundle) = explorer.beside.get().filter(|_| done.get()) else { return };
         if explorer.other.status.with_untracked(|status| *status == ModelStatus::Idle)

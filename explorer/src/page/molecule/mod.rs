@@ -47,7 +47,7 @@ fn SelectedMolecule(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
             <div class="wide">{predictions(explorer, &bundle, molecule, told)}</div>
         </div>
         <div class="pair">
-            <div class="attention" aria-busy=move || mapped.read().is_none().to_string()>
+            <div class="attention" aria-busy=move || (mapped.read().is_none() && !explorer.status.read().is_silent()).to_string()>
                 {attention_map(explorer, &bundle, molecule, mapped, looked)}
             </div>
             <Conformers3d bundle=bundle.clone() position looked/>

@@ -8,7 +8,7 @@ use shared_model::ensemble::Estimate;
 use shared_model::figures::signed;
 
 use super::{Predicted, texts};
-use crate::page::estimate::{EXPLANATION, UNKNOWN, in_words, probability_bar};
+use crate::page::estimate::{EXPLANATION, in_words, probability_bar};
 use crate::page::help::Help;
 use crate::page::molecule_table::{breakable, label_mark};
 use crate::page::sharing::standing;
@@ -24,12 +24,16 @@ pub fn predictions(
     prediction: Predicted,
 ) -> impl IntoView + use<> {
     let models: &[ModelEntry] = &bundle.manifest.models;
+    let unknown = explorer.unknown;
     let rows = bundle.manifest.schema.tasks.iter().enumerate().map(|(task, about)| {
         let probability = move || prediction.with(|known| known.as_ref()?.probability(task));
         let spread = move || probability()?.std;
         let decimals = move |probability: Estimate| if probability.std.is_some() { 3 } else { 4 };
         let number = move || {
-            probability().map_or(UNKNOWN.into(), |probability| in_words(probability, decimals(probability)))
+            probability().map_or_else(
+                || unknown.get().into(),
+                |probability| in_words(probability, decimals(probability)),
+            )
         };
         let label = molecule.labels.as_ref().and_then(|labels| labels.get(task).copied());
         view! {
@@ -48,7 +52,7 @@ pub fn predictions(
                     {probability_bar(probability)}
                 </td>
                 <td class="place">{place(explorer, bundle.clone(), task, probability)}</td>
-                {behind(models, prediction, task)}
+                {behind(models, prediction, task, unknown)}
                 <td class="known">{label.map(label_mark)}</td>
             </tr>
         }
@@ -93,13 +97,14 @@ fn place(
             None => format!("threshold {threshold:.3}"),
         };
         let Some(place) = place.get() else {
+            let unknown = explorer.unknown.get();
             return view! {
                 <span class="range" aria-hidden="true">
                     <span class="drawing" inner_html=on_axis("")></span>
-                    <span>{UNKNOWN}</span>
-                    <span>{UNKNOWN}</span>
+                    <span>{unknown}</span>
+                    <span>{unknown}</span>
                 </span>
-                "percentile …, "
+                {format!("percentile {unknown}, ")}
                 <span data-threshold=threshold.to_string()>{side}</span>
             }
             .into_any();
@@ -119,7 +124,7 @@ fn place(
 }
 
 /// What a probability comes from: the logit of a single model, or what each member of an ensemble says.
-fn behind(models: &[ModelEntry], prediction: Predicted, task: usize) -> AnyView {
+fn behind(models: &[ModelEntry], prediction: Predicted, task: usize, unknown: Memo<&'static str>) -> AnyView {
     if let [_] = models {
         let logit = move || {
             prediction.with(|known| match &known.as_ref()?.models {
@@ -129,7 +134,7 @@ fn behind(models: &[ModelEntry], prediction: Predicted, task: usize) -> AnyView 
         };
         return view! {
             <td class="number behind" data-value=move || logit().map(|logit| logit.to_string())>
-                {move || logit().map_or(UNKNOWN.into(), |logit| signed(logit.into(), 3))}
+                {move || logit().map_or_else(|| unknown.get().into(), |logit| signed(logit.into(), 3))}
             </td>
         }
         .into_any();

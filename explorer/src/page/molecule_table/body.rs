@@ -35,6 +35,7 @@ pub fn keep_rows(
         let rows = arrangement.rows.get();
         let pinned = arrangement.pinned.get();
         let selected = explorer.selected.get();
+        let unknown = explorer.unknown.get();
         let places = places.get();
         let places = places.start.min(rows.len())..places.end.min(rows.len());
         let mut moved = false;
@@ -51,6 +52,7 @@ pub fn keep_rows(
                             selected: selected == Some(molecule),
                             pinned: place < pinned,
                             prediction: predictions.get(molecule).cloned().flatten(),
+                            unknown,
                         };
                         moved |= row.show(content, bundle.molecules(), numbers);
                     }

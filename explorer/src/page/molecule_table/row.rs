@@ -7,7 +7,7 @@ use shared_model::bundle::Molecule;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, Node};
 
-use crate::page::estimate::{UNKNOWN, in_words, whisker_place};
+use crate::page::estimate::{in_words, whisker_place};
 use crate::page::structure::fitting_bond;
 use explorer::protocol::Prediction;
 use explorer::table::{Column, Numbers, Quantity};
@@ -31,6 +31,8 @@ pub struct Content {
     pub pinned: bool,
     /// What the model says of it.
     pub prediction: Option<Arc<Prediction>>,
+    /// What stands for a number that it has not told.
+    pub unknown: &'static str,
 }
 
 /// The elements of a row.
@@ -137,7 +139,10 @@ impl Row {
     pub fn show(&mut self, content: Content, molecules: &[Molecule], numbers: &Numbers) -> bool {
         let before = self.shown.as_ref();
         let other = before.is_none_or(|before| before.molecule != content.molecule);
-        let told = other || !before.is_some_and(|before| same(&before.prediction, &content.prediction));
+        let told = other
+            || !before.is_some_and(|before| {
+                same(&before.prediction, &content.prediction) && before.unknown == content.unknown
+            });
         if before.is_none_or(|before| before.row != content.row) {
             // Counted from 1, and the heading is the first.
             set(&self.element, "aria-rowindex", &(content.row + 2).to_string());
@@ -161,7 +166,7 @@ impl Row {
                 cell.show_molecule(molecule);
             }
             if told {
-                cell.show_numbers(content.molecule, content.prediction.as_deref(), numbers);
+                cell.show_numbers(&content, numbers);
             }
         }
         self.shown = Some(content);
@@ -255,13 +260,14 @@ impl Cell {
     }
 
     /// What the model says, and all other numbers.
-    fn show_numbers(&self, molecule: usize, prediction: Option<&Prediction>, numbers: &Numbers) {
+    fn show_numbers(&self, content: &Content, numbers: &Numbers) {
         match (&self.parts, self.column.quantity) {
             (Parts::Probability { number, bar, whisker, .. }, Quantity::Probability(task)) => {
-                let probability = prediction.and_then(|prediction| prediction.probability(task));
+                let probability =
+                    content.prediction.as_ref().and_then(|prediction| prediction.probability(task));
                 let (value, text, share) = match probability {
                     Some(p) => (Some(p.mean.to_string()), format!("{:.3}", p.mean), 100.0 * p.mean),
-                    None => (None, UNKNOWN.to_owned(), 0.0),
+                    None => (None, content.unknown.to_owned(), 0.0),
                 };
                 number.set_node_value(Some(&text));
                 set_or_remove(&self.element, "data-value", value.as_deref());
@@ -281,10 +287,11 @@ impl Cell {
                     Quantity::Spread(_) => 3,
                     _ => 0,
                 };
-                let number =
-                    numbers.column(&self.column.key).and_then(|numbers| numbers.get(molecule).copied());
+                let number = numbers
+                    .column(&self.column.key)
+                    .and_then(|numbers| numbers.get(content.molecule).copied());
                 let number = number.filter(|number| !number.is_nan());
-                let unknown = if quantity.is_predicted() { UNKNOWN } else { "" };
+                let unknown = if quantity.is_predicted() { content.unknown } else { "" };
                 let words = number.map_or(unknown.to_owned(), |number| format!("{number:.decimals$}"));
                 text.set_node_value(Some(&words));
                 let value = number.map(|number| number.to_string());

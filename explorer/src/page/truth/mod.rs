@@ -61,7 +61,10 @@ fn Tests(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
         shown.get().filter(|shown| shown.complete).or_else(|| before.cloned().flatten())
     });
     let curves_stale = move || complete.with(|last| shown.with(|shown| last.is_some() && last != shown));
-    let busy = move || stale() || shown.with(|shown| shown.as_ref().is_none_or(|shown| !shown.complete));
+    let silent = move || explorer.status.with(ModelStatus::is_silent);
+    let untested = Memo::new(move |_| silent() && shown.with(Option::is_none));
+    let incomplete = move || shown.with(|shown| shown.as_ref().is_none_or(|shown| !shown.complete));
+    let busy = move || !silent() && (stale() || incomplete());
     let chart = {
         let bundle = bundle.clone();
         move || {
@@ -88,8 +91,12 @@ fn Tests(bundle: Arc<OpenBundle>, position: usize) -> impl IntoView {
                 "molecule on its own, and may differ a little from those of the table."
             </p>
         })}
+        <p class="faint" hidden=move || !untested.get()>
+            "The model does not run on this molecule (the line at the top says why): there is nothing to test."
+        </p>
         <div
             class="tests"
+            hidden=move || untested.get()
             class:stale=stale
             aria-busy=move || busy().to_string()
             data-on=move || shown.with(|shown| shown.as_ref().map(|shown| {
