@@ -4,22 +4,10 @@
 //! followed by their standard deviations `pred_std_<task>…, attn_std_<task>…` and, where asked for, what each member
 //! says: `pred_<task>[<member>]…, attn_<task>[<member>]…`.
 
-use std::{
-    collections::HashSet,
-    io::{self, Write},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::collections::HashSet;
+use std::path::Path;
 
-use parquet::{
-    basic::{Compression, LogicalType, Repetition, Type as Physical},
-    data_type::{ByteArray, ByteArrayType, FloatType},
-    errors::ParquetError,
-    file::{properties::WriterProperties, writer::SerializedFileWriter},
-    schema::types::Type,
-};
-
-use crate::atomic_file;
+use crate::column_table::{Column, ColumnTable, Format, UnknownEnding};
 use crate::file_error::FileError;
 
 /// Predictions and attention for a set of conformers.
@@ -48,19 +36,12 @@ pub struct AttentionRow {
     pub additional: Vec<f32>,
 }
 
-impl AttentionRow {
-    /// The values of all number columns, in their order.
-    fn numbers(&self) -> impl Iterator<Item = f32> {
-        self.probabilities.iter().chain(&self.attention).chain(&self.additional).copied()
-    }
-}
-
 /// Why an attention table cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum AttentionTableError {
     /// A file name that says neither CSV nor Parquet.
-    #[error("{path}: tables are written as .csv or .parquet: give it one of these endings", path = .0.display())]
-    Extension(PathBuf),
+    #[error(transparent)]
+    Ending(#[from] UnknownEnding),
     /// A row with another number of values than tasks.
     #[error(
         "row {row} of the attention table has {probabilities} probabilities and {attention} attention weights for {tasks} tasks, and {additional} values for {columns} more columns"
@@ -87,33 +68,6 @@ pub enum AttentionTableError {
     File(#[from] FileError),
 }
 
-/// How the table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Comma-separated values.
-    Csv,
-    /// Apache Parquet.
-    Parquet,
-}
-
-impl Format {
-    /// The format that the ending of a file name asks for.
-    ///
-    /// # Errors
-    /// [`AttentionTableError::Extension`] for any other ending than .csv and .parquet.
-    pub fn of(path: &Path) -> Result<Self, AttentionTableError> {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("csv") => Ok(Self::Csv),
-            Some("parquet") => Ok(Self::Parquet),
-            _ => Err(AttentionTableError::Extension(path.into())),
-        }
-    }
-}
-
-/// Rows encoded at once, which bounds what writing needs besides the table itself.
-const ROW_GROUP: usize = 1 << 16;
-
 impl AttentionTable {
     /// Writes the table to a `.csv` or `.parquet` file, as a whole or not at all.
     ///
@@ -136,73 +90,28 @@ impl AttentionTable {
                 });
             }
         }
-        let mut names = HashSet::new();
-        if let Some(twice) = self.number_columns().find(|name| !names.insert(name.clone())) {
-            return Err(AttentionTableError::SameColumn(twice));
+        let names =
+            |kind: &str| self.tasks.iter().map(move |task| format!("{kind}_{task}")).collect::<Vec<_>>();
+        type Values = fn(&AttentionRow) -> &[f32];
+        let blocks: [(Vec<String>, Values); 3] = [
+            (names("pred"), |row| &row.probabilities),
+            (names("attn"), |row| &row.attention),
+            (self.additional.clone(), |row| &row.additional),
+        ];
+        let mut seen = HashSet::new();
+        if let Some(twice) = blocks.iter().flat_map(|(names, _)| names).find(|name| !seen.insert(*name)) {
+            return Err(AttentionTableError::SameColumn(twice.clone()));
         }
-        let written = match Format::of(path)? {
-            Format::Csv => atomic_file::write(path, |file| self.write_csv(file)),
-            Format::Parquet => {
-                atomic_file::write(path, |file| self.write_parquet(file).map_err(io::Error::other))
-            }
-        };
+        let keys = [
+            Column::text("ID", |row| Some(self.rows[row].id.clone())),
+            Column::text("conf_id", |row| Some(self.rows[row].conf_id.clone())),
+        ];
+        let numbers = blocks.into_iter().flat_map(|(names, values)| {
+            let columns = names.into_iter().enumerate();
+            columns.map(move |(at, name)| Column::numbers(name, move |row| Some(values(&self.rows[row])[at])))
+        });
+        let table = ColumnTable::new(self.rows.len(), keys.into_iter().chain(numbers).collect());
+        let written = table.write(path, Format::of(path)?);
         Ok(written.map_err(|error| FileError::unwritable(path, error))?)
-    }
-
-    /// Names of the number columns.
-    fn number_columns(&self) -> impl Iterator<Item = String> + '_ {
-        ["pred", "attn"]
-            .into_iter()
-            .flat_map(|kind| self.tasks.iter().map(move |task| format!("{kind}_{task}")))
-            .chain(self.additional.iter().cloned())
-    }
-
-    fn write_csv(&self, file: &mut impl Write) -> io::Result<()> {
-        let mut writer = csv::Writer::from_writer(file);
-        writer
-            .write_record(["ID".to_owned(), "conf_id".to_owned()].into_iter().chain(self.number_columns()))?;
-        for row in &self.rows {
-            // The shortest decimals that read back to the same float32.
-            let numbers = row.numbers().map(|number| format!("{number:?}"));
-            writer.write_record([row.id.clone(), row.conf_id.clone()].into_iter().chain(numbers))?;
-        }
-        writer.flush()
-    }
-
-    fn write_parquet(&self, file: &mut (impl Write + Send)) -> Result<(), ParquetError> {
-        let text = |name| {
-            Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
-                .with_repetition(Repetition::REQUIRED)
-                .with_logical_type(Some(LogicalType::String))
-                .build()
-        };
-        let mut fields = vec![Arc::new(text("ID")?), Arc::new(text("conf_id")?)];
-        for name in self.number_columns() {
-            let number = Type::primitive_type_builder(&name, Physical::FLOAT);
-            fields.push(Arc::new(number.with_repetition(Repetition::REQUIRED).build()?));
-        }
-        let schema = Arc::new(Type::group_type_builder("attention").with_fields(fields).build()?);
-        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-        let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
-        for rows in self.rows.chunks(ROW_GROUP) {
-            let mut group = writer.next_row_group()?;
-            let keys: [fn(&AttentionRow) -> &String; 2] = [|row| &row.id, |row| &row.conf_id];
-            for key in keys {
-                let keys: Vec<ByteArray> = rows.iter().map(|row| key(row).as_str().into()).collect();
-                let mut column = group.next_column()?.expect("the schema has two key columns");
-                column.typed::<ByteArrayType>().write_batch(&keys, None, None)?;
-                column.close()?;
-            }
-            for column in 0..self.number_columns().count() {
-                let value = |row: &AttentionRow| row.numbers().nth(column).expect("rows have all columns");
-                let values: Vec<f32> = rows.iter().map(value).collect();
-                let mut writer = group.next_column()?.expect("the schema has a column for each number");
-                writer.typed::<FloatType>().write_batch(&values, None, None)?;
-                writer.close()?;
-            }
-            group.close()?;
-        }
-        writer.close()?;
-        Ok(())
     }
 }

@@ -23,7 +23,7 @@ pub type Explained<'a> = (&'a Molecule, Vec<TaskExplanation>);
 ///
 /// # Panics
 /// If explanations are not of these tasks, or of other conformers than those of their molecule.
-pub fn conformers(tasks: &[&str], explained: &[Explained]) -> ColumnTable {
+pub fn conformers<'a>(tasks: &[&str], explained: &'a [Explained]) -> ColumnTable<'a> {
     struct Row {
         id: Arc<str>,
         conf_id: Arc<str>,
@@ -33,7 +33,7 @@ pub fn conformers(tasks: &[&str], explained: &[Explained]) -> ColumnTable {
         left_out: Option<LeftOut>,
         effect_rank: Option<u32>,
     }
-    let rows: Vec<Row> = of_tasks(tasks, explained)
+    let rows: Rows<Row> = of_tasks(tasks, explained)
         .flat_map(|(molecule, id, task, explained)| {
             assert_eq!(explained.attention.len(), molecule.conformers.len(), "a weight a conformer");
             let attention_ranks = ranks(&explained.by_attention());
@@ -51,6 +51,7 @@ pub fn conformers(tasks: &[&str], explained: &[Explained]) -> ColumnTable {
         .collect();
     let left_out = |of: fn(LeftOut) -> Estimate| move |row: &Row| row.left_out.map(of);
     ColumnTable::new(
+        rows.len(),
         [
             text("ID", &rows, |row| &row.id),
             text("conf_id", &rows, |row| &row.conf_id),
@@ -72,16 +73,23 @@ pub fn conformers(tasks: &[&str], explained: &[Explained]) -> ColumnTable {
 ///
 /// # Panics
 /// If explanations are not of these tasks.
-pub fn summary(tasks: &[&str], explained: &[Explained]) -> ColumnTable {
+pub fn summary<'a>(tasks: &[&str], explained: &'a [Explained]) -> ColumnTable<'a> {
     type Row<'a> = (Arc<str>, Arc<str>, &'a TaskExplanation);
-    let rows: Vec<Row> =
+    let rows: Rows<Row> =
         of_tasks(tasks, explained).map(|(_, id, task, explained)| (id, task, explained)).collect();
     let area = |of: fn(&Curves) -> Estimate| move |(_, _, row): &Row| row.curves.as_ref().map(of);
     let number = |name: &str, of: fn(&TaskExplanation) -> Option<f32>| {
-        (name.to_owned(), Column::Numbers(rows.iter().map(|(_, _, row)| of(row)).collect()))
+        let rows = rows.clone();
+        Column::numbers(name, move |row| of(rows[row].2))
     };
-    let exact = |(_, _, row): &Row| row.curves.as_ref().map(|curves| curves.random_is_exact);
+    let exact = {
+        let rows = rows.clone();
+        Column::flags("random_exact", move |row| {
+            rows[row].2.curves.as_ref().map(|curves| curves.random_is_exact)
+        })
+    };
     ColumnTable::new(
+        rows.len(),
         [text("ID", &rows, |row| &row.0), text("task", &rows, |row| &row.1)]
             .into_iter()
             .chain(once(counts("conformers", &rows, |row| Some(row.2.attention.len() as u32))))
@@ -92,7 +100,7 @@ pub fn summary(tasks: &[&str], explained: &[Explained]) -> ColumnTable {
             .chain(estimates("deletion_area", &rows, area(|curves| curves.areas.deletion)))
             .chain(estimates("insertion_area", &rows, area(|curves| curves.areas.insertion)))
             .chain(estimates("random_area", &rows, area(|curves| curves.areas.random)))
-            .chain(once(("random_exact".into(), Column::Flags(rows.iter().map(exact).collect()))))
+            .chain(once(exact))
             .collect(),
     )
 }
@@ -102,20 +110,21 @@ pub fn summary(tasks: &[&str], explained: &[Explained]) -> ColumnTable {
 ///
 /// # Panics
 /// If explanations are not of these tasks.
-pub fn curves(tasks: &[&str], explained: &[Explained]) -> ColumnTable {
+pub fn curves<'a>(tasks: &[&str], explained: &'a [Explained]) -> ColumnTable<'a> {
     struct Row<'a> {
         id: Arc<str>,
         task: Arc<str>,
         curves: &'a Curves,
         at: usize,
     }
-    let rows: Vec<Row> = of_tasks(tasks, explained)
+    let rows: Rows<Row> = of_tasks(tasks, explained)
         .filter_map(|(_, id, task, explained)| Some((id, task, explained.curves.as_ref()?)))
         .flat_map(|(id, task, curves)| {
             (0..curves.kept.len()).map(move |at| Row { id: id.clone(), task: task.clone(), curves, at })
         })
         .collect();
     ColumnTable::new(
+        rows.len(),
         [text("ID", &rows, |row| &row.id), text("task", &rows, |row| &row.task)]
             .into_iter()
             .chain(once(counts("kept", &rows, |row| Some(row.curves.kept[row.at]))))
@@ -125,6 +134,9 @@ pub fn curves(tasks: &[&str], explained: &[Explained]) -> ColumnTable {
             .collect(),
     )
 }
+
+/// Rows that all columns of a table ask for their values.
+type Rows<R> = Arc<[R]>;
 
 /// Each task of each molecule: the molecule, its ID, the name of the task, and the explanation.
 fn of_tasks<'a>(
@@ -149,22 +161,28 @@ fn ranks(order: &[usize]) -> Vec<u32> {
     ranks
 }
 
-fn text<R>(name: &str, rows: &[R], value: impl Fn(&R) -> &Arc<str>) -> (String, Column) {
-    (name.into(), Column::Text(rows.iter().map(|row| value(row).clone()).collect()))
+fn text<'a, R: 'a>(name: &str, rows: &Rows<R>, value: impl Fn(&R) -> &str + 'a) -> Column<'a> {
+    let rows = rows.clone();
+    Column::text(name, move |row| Some(value(&rows[row]).to_owned()))
 }
 
-fn counts<R>(name: &str, rows: &[R], value: impl Fn(&R) -> Option<u32>) -> (String, Column) {
-    (name.into(), Column::Counts(rows.iter().map(value).collect()))
+fn counts<'a, R: 'a>(name: &str, rows: &Rows<R>, value: impl Fn(&R) -> Option<u32> + 'a) -> Column<'a> {
+    let rows = rows.clone();
+    Column::counts(name, move |row| value(&rows[row]))
 }
 
 /// A column of means and, where there are several models, one of their spreads.
-fn estimates<R>(name: &str, rows: &[R], value: impl Fn(&R) -> Option<Estimate>) -> Vec<(String, Column)> {
-    let values: Vec<Option<Estimate>> = rows.iter().map(value).collect();
-    let numbers = |of: fn(Estimate) -> Option<f32>| {
-        Column::Numbers(values.iter().map(|estimate| estimate.and_then(of)).collect())
+fn estimates<'a, R: 'a>(
+    name: &str,
+    rows: &Rows<R>,
+    value: impl Fn(&R) -> Option<Estimate> + Copy + 'a,
+) -> impl Iterator<Item = Column<'a>> {
+    let numbers = |name: String, of: fn(Estimate) -> Option<f32>| {
+        let rows = rows.clone();
+        Column::numbers(name, move |row| value(&rows[row]).and_then(of))
     };
-    let spread = values.iter().flatten().any(|estimate| estimate.std.is_some());
-    let mean = (name.to_owned(), numbers(|estimate| Some(estimate.mean)));
-    let std = spread.then(|| (format!("{name}_std"), numbers(|estimate| estimate.std)));
-    once(mean).chain(std).collect()
+    let spread = rows.iter().filter_map(value).any(|estimate| estimate.std.is_some());
+    let mean = numbers(name.to_owned(), |estimate| Some(estimate.mean));
+    let std = spread.then(|| numbers(format!("{name}_std"), |estimate| estimate.std));
+    once(mean).chain(std)
 }

@@ -1,17 +1,9 @@
 //! Predictions of labelled molecules: what metrics and reports are computed from.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType, Int32Type};
-use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::Type;
-
-use crate::atomic_file;
+use crate::column_table::{Column, ColumnTable, Format};
 use crate::data::Dataset;
 use crate::file_error::FileError;
 use crate::labels::LabelMatrix;
@@ -111,104 +103,40 @@ impl PredictionTable {
         LabelMatrix::new(&self.labels, self.tasks.len())
     }
 
-    fn part_columns(&self) -> &'static [&'static str] {
-        match self.parts {
-            Parts::Splits(_) => &["split"],
-            Parts::Folds(_) => &["repeat", "fold"],
-        }
-    }
-
-    fn header(&self) -> Vec<String> {
-        let keys = ["ID"].iter().chain(self.part_columns()).map(|&name| name.to_owned());
-        let tasks = KINDS.iter().flat_map(|kind| self.tasks.iter().map(move |task| format!("{kind}{task}")));
-        keys.chain(tasks).collect()
-    }
-
-    /// Writes the table as CSV.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn write_csv(&self, path: &Path) -> io::Result<()> {
-        atomic_file::write(path, |file| {
-            let mut writer = csv::Writer::from_writer(file);
-            writer.write_record(self.header())?;
-            let tasks = self.tasks.len();
-            for (row, id) in self.ids.iter().enumerate() {
-                let mut record = vec![id.clone()];
-                match &self.parts {
-                    Parts::Splits(splits) => record.push(splits[row].clone()),
-                    Parts::Folds(folds) => {
-                        record.extend([folds[row].repeat, folds[row].fold].map(|number| number.to_string()));
-                    }
-                }
-                let cells = row * tasks..(row + 1) * tasks;
-                record.extend(self.labels[cells.clone()].iter().map(|&label| u8::from(label).to_string()));
-                // The shortest decimals that read back to the same float32.
-                let numbers = self.weights[cells.clone()].iter().chain(&self.probabilities[cells]);
-                record.extend(numbers.map(|number| format!("{number:?}")));
-                writer.write_record(record)?;
-            }
-            writer.flush()
-        })
-    }
-
-    /// Writes the table as Parquet.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn write_parquet(&self, path: &Path) -> io::Result<()> {
-        atomic_file::write(path, |file| self.parquet(file).map_err(io::Error::other))
-    }
-
-    fn parquet(&self, file: &mut (impl Write + Send)) -> Result<(), ParquetError> {
-        let field = |name: &str, kind, text: bool| {
-            let field = Type::primitive_type_builder(name, kind).with_repetition(Repetition::REQUIRED);
-            field.with_logical_type(text.then_some(LogicalType::String)).build().map(Arc::new)
-        };
-        let header = self.header();
-        let (parts, tasks) = (self.part_columns().len(), self.tasks.len());
-        let fields = header.iter().enumerate().map(|(index, name)| match index {
-            0 => field(name, Physical::BYTE_ARRAY, true),
-            _ if index <= parts && matches!(self.parts, Parts::Splits(_)) => {
-                field(name, Physical::BYTE_ARRAY, true)
-            }
-            _ if index <= parts + tasks => field(name, Physical::INT32, false),
-            _ => field(name, Physical::FLOAT, false),
-        });
-        let schema = Type::group_type_builder("predictions").with_fields(fields.collect::<Result<_, _>>()?);
-        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-        let mut writer = SerializedFileWriter::new(file, Arc::new(schema.build()?), Arc::new(properties))?;
-        let mut group = writer.next_row_group()?;
-        let text = |values: &[String]| -> Vec<ByteArray> {
-            values.iter().map(|value| value.as_str().into()).collect()
-        };
-        write_column::<ByteArrayType>(&mut group, &text(&self.ids))?;
+    fn columns(&self) -> Vec<Column<'_>> {
+        let mut columns = vec![Column::text("ID", |row| Some(self.ids[row].clone()))];
         match &self.parts {
-            Parts::Splits(splits) => write_column::<ByteArrayType>(&mut group, &text(splits))?,
+            Parts::Splits(splits) => columns.push(Column::text("split", |row| Some(splits[row].clone()))),
             Parts::Folds(folds) => {
-                for number in [|key: &FoldKey| key.repeat as i32, |key: &FoldKey| key.fold as i32] {
-                    let numbers: Vec<i32> = folds.iter().map(number).collect();
-                    write_column::<Int32Type>(&mut group, &numbers)?;
-                }
+                columns.push(Column::counts("repeat", |row| Some(folds[row].repeat)));
+                columns.push(Column::counts("fold", |row| Some(folds[row].fold)));
             }
         }
-        for task in 0..tasks {
-            let labels: Vec<i32> =
-                self.labels.iter().skip(task).step_by(tasks).map(|&label| label.into()).collect();
-            write_column::<Int32Type>(&mut group, &labels)?;
+        let count = self.tasks.len();
+        let names =
+            |kind: &'static str| self.tasks.iter().map(move |task| format!("{kind}{task}")).enumerate();
+        let [label, weight, prediction] = KINDS;
+        columns.extend(names(label).map(|(task, name)| {
+            Column::counts(name, move |row| Some(self.labels[row * count + task].into()))
+        }));
+        for (kind, numbers) in [(weight, &self.weights), (prediction, &self.probabilities)] {
+            columns.extend(
+                names(kind)
+                    .map(|(task, name)| Column::numbers(name, move |row| Some(numbers[row * count + task]))),
+            );
         }
-        for numbers in [&self.weights, &self.probabilities] {
-            for task in 0..tasks {
-                let numbers: Vec<f32> = numbers.iter().skip(task).step_by(tasks).copied().collect();
-                write_column::<FloatType>(&mut group, &numbers)?;
-            }
-        }
-        group.close()?;
-        writer.close()?;
-        Ok(())
+        columns
     }
 
-    /// Reads a table that [`write_csv`](Self::write_csv) wrote.
+    /// Writes the table.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path, format: Format) -> io::Result<()> {
+        ColumnTable::new(self.len(), self.columns()).write(path, format)
+    }
+
+    /// Reads a table that [`write`](Self::write) wrote as CSV.
     ///
     /// # Errors
     /// [`PredictionTableError`] by file, line and column.
@@ -230,10 +158,11 @@ impl PredictionTable {
             weights: Vec::new(),
             probabilities: Vec::new(),
         };
-        if table.tasks.is_empty() || table.header().iter().ne(header.iter()) {
+        if table.tasks.is_empty() || table.columns().iter().map(Column::name).ne(header.iter()) {
             return Err(PredictionTableError::Columns { path: path.into() });
         }
-        let (first, count) = (1 + table.part_columns().len(), table.tasks.len());
+        let count = table.tasks.len();
+        let first = header.len() - 3 * count;
         for (index, record) in reader.records().enumerate() {
             let record = record.map_err(unreadable)?;
             let wrong = |column: usize| PredictionTableError::Cell {
@@ -270,15 +199,6 @@ impl PredictionTable {
     }
 }
 
-fn write_column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
-    values: &[T::T],
-) -> Result<(), ParquetError> {
-    let mut column = group.next_column()?.expect("as many columns as the schema names");
-    column.typed::<T>().write_batch(values, None, None)?;
-    column.close()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,7 +224,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         for table in both() {
             let path = folder.path().join("predictions.csv");
-            table.write_csv(&path).expect("written");
+            table.write(&path, Format::Csv).expect("written");
             assert_eq!(PredictionTable::read_csv(&path).expect("read"), table);
         }
     }
@@ -317,12 +237,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("predictions.parquet");
         let [_, table] = both();
-        table.write_parquet(&path).expect("written");
+        table.write(&path, Format::Parquet).expect("written");
         let reader = SerializedFileReader::try_from(path.as_path()).expect("Parquet");
         let row = reader.get_row_iter(None).expect("rows").nth(1).expect("two rows").expect("a row");
         let cells: Vec<(String, Field)> =
             row.get_column_iter().map(|(name, field)| (name.clone(), field.clone())).collect();
-        assert_eq!(cells.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), table.header());
+        assert!(cells.iter().map(|(name, _)| name.as_str()).eq(table.columns().iter().map(Column::name)));
         assert_eq!(cells[0].1, Field::Str("007".into()));
         assert_eq!((&cells[1].1, &cells[2].1), (&Field::Int(1), &Field::Int(0)));
         assert_eq!(cells[4].1, Field::Int(1));

@@ -16,6 +16,7 @@ use super::tables::note;
 use super::{mixed_precision, progress, train};
 use crate::atomic_file;
 use crate::bundle_file;
+use crate::column_table::Format;
 use crate::cross_validation::{
     Ablation, AblationSummary, CrossValidationError, CvProgress, CvSummary, EpochChoice, FoldMetrics,
     FoldPlan, FoldResult, FoldStore, OutOfFold, Subject, cross_validate, write_ablations, write_folds,
@@ -126,10 +127,10 @@ pub(super) fn run(args: &CvArgs, options: &ResolvedOptions) -> anyhow::Result<()
     write_folds(&args.out.join("folds.csv"), schema, &folds, args.accuracy)
         .with_context(|| writing("folds.csv"))?;
     let table = out_of_fold.table(&dataset);
-    table.write_csv(&args.out.join("oof_predictions.csv")).with_context(|| writing("oof_predictions.csv"))?;
-    table
-        .write_parquet(&args.out.join("oof_predictions.parquet"))
-        .with_context(|| writing("oof_predictions.parquet"))?;
+    for (name, format) in [("oof_predictions.csv", Format::Csv), ("oof_predictions.parquet", Format::Parquet)]
+    {
+        table.write(&args.out.join(name), format).with_context(|| writing(name))?;
+    }
 
     if plan.rounds().len() <= MAX_MODELS {
         let models = ensemble_of_folds(&plan, &FoldStore::new(&args.out))?;

@@ -11,9 +11,8 @@ use shared_model::bundle::{BundleReader, Molecule};
 
 use super::progress;
 use super::tables::{FeatureArgs, note};
-use crate::attention_table::Format;
 use crate::bundle_file;
-use crate::column_table::ColumnTable;
+use crate::column_table::{ColumnTable, Format};
 use crate::data::{Labels, Splits};
 use crate::device::{self, DeviceChoice, DeviceModels};
 use crate::explanation_tables::{Explained, conformers, curves, summary};

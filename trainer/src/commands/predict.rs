@@ -14,9 +14,10 @@ use shared_model::schema::TaskSchema;
 
 use super::tables::{FeatureArgs, note};
 use crate::attention_table::{AttentionRow, AttentionTable};
+use crate::bundle_file;
+use crate::column_table::Format;
 use crate::data::{Labels, Splits};
 use crate::device::{self, DeviceChoice, DeviceModel};
-use crate::{attention_table, bundle_file};
 
 #[derive(Debug, Args)]
 pub(super) struct PredictArgs {
@@ -43,7 +44,7 @@ pub(super) struct PredictArgs {
 
 pub(super) fn run(args: &PredictArgs) -> anyhow::Result<()> {
     // Before the work, not after it.
-    attention_table::Format::of(&args.out)?;
+    Format::of(&args.out)?;
     let in_bundle = || format!("{}", args.bundle.display());
     let bytes = fs::read(&args.bundle).with_context(in_bundle)?;
     let bundle = BundleReader::open(&bytes).with_context(in_bundle)?;

@@ -22,6 +22,7 @@ use super::progress;
 use super::run_args::RunArgs;
 use crate::atomic_file;
 use crate::bundle_file;
+use crate::column_table::Format;
 use crate::cross_validation::FoldStore;
 use crate::data::{Dataset, DatasetSummary, Splits, TRAIN_SPLIT};
 use crate::device::{Device, DeviceModel, SelectedDevice};
@@ -197,7 +198,9 @@ impl<'a> Fitting<'a> {
         let splits = Parts::Splits(vec![split.clone(); self.validation.len()]);
         let probabilities = trained.evaluation.probabilities.clone();
         let predictions = PredictionTable::of_rows(self.dataset, &self.validation, splits, probabilities);
-        predictions.write_csv(&out("predictions.csv")).with_context(|| writing("predictions.csv"))?;
+        predictions
+            .write(&out("predictions.csv"), Format::Csv)
+            .with_context(|| writing("predictions.csv"))?;
         let parts = [(TRAIN_SPLIT, &*self.train), (split, &*self.validation)];
         let summary =
             serde_json::to_vec_pretty(&DatasetSummary::new(self.dataset, &parts)).expect("plain data");

@@ -11,6 +11,7 @@ use shared_model::bundle::MixedPrecision;
 
 use super::CrossValidationError;
 use crate::atomic_file;
+use crate::column_table::Format;
 use crate::file_error::FileError;
 use crate::prediction_table::{FoldKey, PredictionTable};
 
@@ -114,7 +115,7 @@ impl FoldStore {
         let folder = self.fold(record.key);
         let unwritable = |error| FileError::unwritable(&folder, error);
         fs::create_dir_all(&folder).map_err(unwritable)?;
-        predictions.write_csv(&folder.join(PREDICTIONS)).map_err(unwritable)?;
+        predictions.write(&folder.join(PREDICTIONS), Format::Csv).map_err(unwritable)?;
         more(&folder).map_err(unwritable)?;
         Ok(write_json(&folder.join(RECORD), record).map_err(unwritable)?)
     }

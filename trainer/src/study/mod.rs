@@ -22,4 +22,4 @@ pub use self::retry::{
 };
 pub use self::storage::{NewTrial, Scope, Storage, StorageError, StudyId, StudyRecord, TrialId};
 pub use self::trial::{Direction, Parameter, Trial, TrialState, best};
-pub use self::trial_table::{Column, cell_text, duration, trial_table, write_csv, write_json, write_parquet};
+pub use self::trial_table::{Column, cell_text, duration, trial_table, write_json, write_table};

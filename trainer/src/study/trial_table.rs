@@ -1,19 +1,13 @@
 //! The trials of a study as a table, with the columns of Optuna's `trials_dataframe`.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::sync::Arc;
+use std::io::{self, Write};
 
 use jiff::Timestamp;
-use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
-use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int64Type};
-use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
 use super::{StudyRecord, Trial, python_json};
+use crate::column_table::{self, ColumnTable, Format};
 
 /// A column: null where a trial has nothing there. Numbers that JSON does not have are text.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,17 +78,26 @@ pub fn cell_text(cell: &Value) -> String {
     }
 }
 
-/// Writes columns as CSV.
+/// Writes columns as CSV or Parquet: whole numbers, real numbers, everything else as text.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn write_csv(columns: &[Column], file: &mut impl Write) -> csv::Result<()> {
-    let mut writer = csv::Writer::from_writer(file);
-    writer.write_record(columns.iter().map(|column| &column.name))?;
-    for row in 0..columns.first().map_or(0, |column| column.cells.len()) {
-        writer.write_record(columns.iter().map(|column| cell_text(&column.cells[row])))?;
+pub fn write_table(columns: &[Column], file: &mut (impl Write + Send), format: Format) -> io::Result<()> {
+    let rows = columns.first().map_or(0, |column| column.cells.len());
+    ColumnTable::new(rows, columns.iter().map(typed).collect()).write_to(file, format)
+}
+
+fn typed(Column { name, cells }: &Column) -> column_table::Column<'_> {
+    let all = |kind: fn(&Value) -> bool| {
+        cells.iter().any(|cell| !cell.is_null()) && cells.iter().all(|cell| cell.is_null() || kind(cell))
+    };
+    if all(Value::is_i64) {
+        column_table::Column::integers(name, |row| cells[row].as_i64())
+    } else if all(Value::is_number) {
+        column_table::Column::reals(name, |row| cells[row].as_f64())
+    } else {
+        column_table::Column::text(name, |row| (!cells[row].is_null()).then(|| cell_text(&cells[row])))
     }
-    Ok(writer.flush()?)
 }
 
 /// Writes columns as a JSON list with an object a trial.
@@ -108,60 +111,4 @@ pub fn write_json(columns: &[Column], file: &mut impl Write) -> serde_json::Resu
     };
     let records: Vec<_> = (0..rows).map(record).collect();
     serde_json::to_writer_pretty(file, &records)
-}
-
-/// How a column is stored in Parquet.
-fn physical(cells: &[Value]) -> Physical {
-    let all = |kind: fn(&Value) -> bool| {
-        cells.iter().any(|cell| !cell.is_null()) && cells.iter().all(|cell| cell.is_null() || kind(cell))
-    };
-    if all(Value::is_i64) {
-        Physical::INT64
-    } else if all(Value::is_number) {
-        Physical::DOUBLE
-    } else {
-        Physical::BYTE_ARRAY
-    }
-}
-
-/// Writes columns as Parquet: whole numbers, real numbers, everything else as text.
-///
-/// # Errors
-/// What the operating system says.
-pub fn write_parquet(columns: &[Column], file: &mut (impl Write + Send)) -> Result<(), ParquetError> {
-    let field = |column: &Column| {
-        let kind = physical(&column.cells);
-        let text = (kind == Physical::BYTE_ARRAY).then_some(LogicalType::String);
-        let field = Type::primitive_type_builder(&column.name, kind).with_repetition(Repetition::OPTIONAL);
-        Ok(Arc::new(field.with_logical_type(text).build()?))
-    };
-    let fields = columns.iter().map(field).collect::<Result<Vec<_>, ParquetError>>()?;
-    let schema = Arc::new(Type::group_type_builder("schema").with_fields(fields).build()?);
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
-    let mut group = writer.next_row_group()?;
-    for Column { cells, .. } in columns {
-        match physical(cells) {
-            Physical::INT64 => column::<Int64Type>(&mut group, cells, |cell| cell.as_i64())?,
-            Physical::DOUBLE => column::<DoubleType>(&mut group, cells, |cell| cell.as_f64())?,
-            _ => column::<ByteArrayType>(&mut group, cells, |cell| {
-                (!cell.is_null()).then(|| cell_text(cell).into_bytes().into())
-            })?,
-        }
-    }
-    group.close()?;
-    writer.close()?;
-    Ok(())
-}
-
-fn column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, impl Write + Send>,
-    cells: &[Value],
-    value: impl Fn(&Value) -> Option<T::T>,
-) -> Result<(), ParquetError> {
-    let present: Vec<_> = cells.iter().map(|cell| i16::from(!cell.is_null())).collect();
-    let values: Vec<_> = cells.iter().filter_map(value).collect();
-    let mut column = group.next_column()?.expect("the schema has it");
-    column.typed::<T>().write_batch(&values, Some(&present), None)?;
-    column.close()
 }

@@ -7,9 +7,8 @@ use anyhow::{anyhow, bail, ensure};
 use clap::Args;
 
 use super::{Chosen, Opened, write};
-use crate::study::{
-    self, Access, NewTrial, Scope, TrialState, trial_table, write_csv, write_json, write_parquet,
-};
+use crate::column_table;
+use crate::study::{self, Access, NewTrial, Scope, TrialState, trial_table, write_json, write_table};
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false, args = ["out", "to"])]
@@ -32,9 +31,8 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
         (None, Some((path, format))) => {
             let columns = trial_table(&opened.study, &opened.trials);
             write(path, |file| match format {
-                Format::Csv => write_csv(&columns, file).map_err(io::Error::other),
+                Format::Table(format) => write_table(&columns, file, format),
                 Format::Json => write_json(&columns, file).map_err(io::Error::from),
-                Format::Parquet => write_parquet(&columns, file).map_err(io::Error::other),
             })?;
             println!("{} trials written to {}", opened.trials.len(), path.display());
             Ok(())
@@ -44,23 +42,22 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<()> {
 }
 
 enum Format {
-    Csv,
+    Table(column_table::Format),
     Json,
-    Parquet,
 }
 
 impl Format {
     fn of(path: &Path) -> anyhow::Result<(&Path, Self)> {
-        let format = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("csv") => Self::Csv,
-            Some("json") => Self::Json,
-            Some("parquet") => Self::Parquet,
-            _ => bail!(
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+            return Ok((path, Self::Json));
+        }
+        let Ok(format) = column_table::Format::of(path) else {
+            bail!(
                 "{}: a table is written as .csv, .json or .parquet: give it one of these endings",
                 path.display()
-            ),
+            )
         };
-        Ok((path, format))
+        Ok((path, Self::Table(format)))
     }
 }
 
