@@ -37,10 +37,11 @@ demo: setup build
 	@echo '== Serving the model to your browser at the address below; stop with Ctrl-C'
 	$(OPTIMIL) serve demo/model.optimil --open
 
+# What draws structures takes longer to optimise than its tests take without that.
 test: setup build
 	@echo '== Native tests'
 	cargo test --locked --workspace
-	cargo test --locked -p depiction --features draw
+	CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo test --locked -p depiction --features draw
 	@echo '== Browser tests'
 	@npm --prefix tests --silent test
 
