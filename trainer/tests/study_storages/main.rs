@@ -292,9 +292,9 @@ fn a_trial_that_we_claim_while_optuna_looks_at_it_is_ours() {
             optuna.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             let mut optuna = optuna.spawn().expect("Python starts");
             let mut line = String::new();
-            BufReader::new(optuna.stderr.take().expect("piped"))
-                .read_line(&mut line)
-                .expect("it says something");
+            // Kept, so that it may say more.
+            let mut said = BufReader::new(optuna.stderr.take().expect("piped"));
+            said.read_line(&mut line).expect("it says something");
             assert_eq!(line, "looked\n");
             let storage = open(&name, Access::Existing).expect("opened");
             let trial = storage.trials(the_study(storage.as_ref()).id).expect("read").remove(0).id;
